@@ -1,0 +1,171 @@
+// Loom's CPU loops. Every function works on a contiguous range, alone on the calling thread (the caller splits the
+// work), is deterministic, and leaves threading, shapes and memory to Swift. Sizes are elements unless said otherwise.
+#ifndef LOOM_KERNELS_H
+#define LOOM_KERNELS_H
+
+#include <stdint.h>
+
+typedef intptr_t loom_size;
+
+// ---- threads (threads.c) ------------------------------------------------------------------------------------------
+
+typedef struct loom_pool loom_pool;
+
+/// A pool of `threads` workers, the caller counted among them; NULL when the system gives no threads.
+loom_pool *loom_pool_create(int threads);
+void loom_pool_destroy(loom_pool *pool);
+int loom_pool_threads(const loom_pool *pool);
+/// Calls body(context, task) once for each task in 0 ..< tasks, on all workers, and returns when all are done.
+/// A call from inside a body runs its tasks on the calling worker, one after another.
+void loom_pool_run(loom_pool *pool, loom_size tasks, void (*body)(void *context, loom_size task), void *context);
+
+// ---- elementwise (elementwise.c) ----------------------------------------------------------------------------------
+
+void loom_fill(float *y, float value, loom_size n);
+void loom_add(const float *a, const float *b, float *y, loom_size n);                 // y = a + b (y may be a or b)
+void loom_scale(const float *x, float s, float *y, loom_size n);                      // y = s x   (y may be x)
+void loom_accumulate(const float *x, float s, float *y, loom_size n);                 // y += s x
+void loom_multiply(const float *a, const float *b, float *y, loom_size n);            // y = a b
+void loom_multiply_accumulate(const float *a, const float *b, float *y, loom_size n); // y += a b
+/// y[r, c] += bias[c]
+void loom_add_bias(float *y, const float *bias, loom_size rows, loom_size columns);
+/// y[c] += Σ_r x[r * stride + c]
+void loom_column_sums(const float *x, loom_size rows, loom_size columns, loom_size stride, float *y);
+/// y[r, c] = x[r, c] s[r], or y += when accumulate
+void loom_scale_rows(const float *x, const float *s, float *y, loom_size rows, loom_size columns, int accumulate);
+/// y[r] = Σ_c a[r, c] b[r, c], or y += when accumulate
+void loom_row_dots(const float *a, const float *b, float *y, loom_size rows, loom_size columns, int accumulate);
+/// Copies a block of columns: y[r * y_stride + c] = x[r * x_stride + c], or y += when accumulate
+void loom_copy_columns(const float *x, loom_size x_stride, float *y, loom_size y_stride, loom_size rows,
+                       loom_size columns, int accumulate);
+/// Σ x[i] y[i] and Σ x[i]², accumulated in double.
+double loom_dot(const float *x, const float *y, loom_size n);
+double loom_sum(const float *x, loom_size n);
+double loom_sum_squares(const float *x, loom_size n);
+/// The first index whose value is NaN or infinite, or -1.
+loom_size loom_first_not_finite(const float *x, loom_size n);
+
+/// Activations. GELU is x Φ(x) by erf; GELU_TANH its tanh form; RELU2 is max(x, 0)²; SILU is x σ(x).
+enum {
+    LOOM_RELU = 0, LOOM_GELU = 1, LOOM_GELU_TANH = 2, LOOM_RELU2 = 3, LOOM_SILU = 4, LOOM_SIGMOID = 5, LOOM_TANH = 6
+};
+/// y = f(x)
+void loom_activation(int kind, const float *x, float *y, loom_size n);
+/// dx = dy f'(x), or dx += when accumulate. x is the input of the forward pass. dx may be dy when not accumulating.
+void loom_activation_backward(int kind, const float *x, const float *dy, float *dx, loom_size n, int accumulate);
+/// Gated: x is [rows, 2 hidden], first half the gate, second half the value; y[rows, hidden] = f(gate) value.
+void loom_gated(int kind, const float *x, float *y, loom_size rows, loom_size hidden);
+/// dx = the gradient by [gate, value], [rows, 2 hidden]; dx may be x.
+void loom_gated_backward(int kind, const float *x, const float *dy, float *dx, loom_size rows, loom_size hidden);
+/// y = cap tanh(x / cap); y may be x.
+void loom_softcap(const float *x, float cap, float *y, loom_size n);
+/// dx = dy (1 - (y / cap)²), y being the OUTPUT of loom_softcap; or dx += when accumulate.
+void loom_softcap_backward(const float *y, const float *dy, float cap, float *dx, loom_size n, int accumulate);
+
+/// Inverted dropout: y[i] = keep ? x[i] / (1 - p) : 0, keep decided by Philox4x32-10 with the given key and stream at
+/// counter (offset + i) / 4, lane (offset + i) % 4: keep when (bits >> 8) * 2^-24 >= p. y may be x. accumulate: y +=.
+void loom_dropout(const float *x, float *y, loom_size n, uint64_t offset, float p, uint64_t key, uint64_t stream,
+                  int accumulate);
+/// n numbers from Philox, uniform in [low, high), element i at counter (offset + i) / 4, lane (offset + i) % 4.
+void loom_uniform(float *y, loom_size n, uint64_t offset, float low, float high, uint64_t key, uint64_t stream);
+/// n normal numbers (Box-Muller over lanes (0, 1) and (2, 3) of a block; u1 = (bits + 0.5) 2^-32, angle 2 pi u2,
+/// cosine first; computed in double).
+void loom_normal(float *y, loom_size n, uint64_t offset, float mean, float deviation, uint64_t key, uint64_t stream);
+
+// ---- normalization (normalization.c) ------------------------------------------------------------------------------
+
+/// y = (x - mean) rstd weight + bias by row; weight and bias may be NULL. Saves mean and rstd, [rows].
+void loom_layernorm(const float *x, const float *weight, const float *bias, float *y, float *mean, float *rstd,
+                    loom_size rows, loom_size columns, float epsilon);
+/// dx = (or += when accumulate); dweight and dbias ([columns], may be NULL) are added to.
+void loom_layernorm_backward(const float *x, const float *weight, const float *mean, const float *rstd,
+                             const float *dy, float *dx, int accumulate, float *dweight, float *dbias, loom_size rows,
+                             loom_size columns);
+/// y = x rstd (offset + weight) by row, rstd = 1 / sqrt(mean(x²) + epsilon); weight may be NULL (then y = x rstd).
+void loom_rmsnorm(const float *x, const float *weight, float offset, float *y, float *rstd, loom_size rows,
+                  loom_size columns, float epsilon);
+void loom_rmsnorm_backward(const float *x, const float *weight, float offset, const float *rstd, const float *dy,
+                           float *dx, int accumulate, float *dweight, loom_size rows, loom_size columns);
+
+/// Query or key heads made ready for attention, one pass: optional RMS norm over each head (normalize != 0, weight
+/// [dim] may be NULL), then rotary positions over the first `rotary` dimensions (0: none), then times scale.
+/// Row r, head h reads in[r * in_stride + h * dim ...] and writes out[r * out_stride + h * dim ...].
+/// The angles of row r are cosines[positions[r] * rotary/2 + j], sines[...]: pair j is (j, j + rotary/2), or
+/// (2j, 2j + 1) when interleaved: (a, b) -> (a cos - b sin, b cos + a sin). rstd [rows * heads] saved when normalizing.
+typedef struct {
+    loom_size rows, heads, dim, in_stride, out_stride;
+    int normalize;
+    float epsilon;
+    const float *weight;
+    float weight_offset;
+    loom_size rotary;
+    int interleaved;
+    const float *cosines, *sines;
+    const int32_t *positions;
+    float scale;
+} loom_heads;
+void loom_heads_forward(const loom_heads *h, const float *in, float *out, float *rstd);
+/// din = (or += when accumulate) with in's layout; dout with out's layout; dweight [dim] (may be NULL) is added to.
+void loom_heads_backward(const loom_heads *h, const float *in, const float *rstd, const float *dout, float *din,
+                         int accumulate, float *dweight);
+
+// ---- embedding and loss (embedding.c, loss.c) ---------------------------------------------------------------------
+
+/// y[r, c] = table[ids[r] * columns + c]
+void loom_gather(const float *table, const int32_t *ids, float *y, loom_size rows, loom_size columns);
+/// dtable[ids[r] * columns + c] += dy[r, c] for c in first ..< last: a range of columns, so that threads never meet.
+void loom_scatter_add(const float *dy, const int32_t *ids, float *dtable, loom_size rows, loom_size columns,
+                      loom_size first, loom_size last);
+/// Cross-entropy by row over the first `vocabulary` of `stride` columns, in one place: losses[r] = logsumexp(z) -
+/// z[target], z = softcap > 0 ? softcap tanh(logits / softcap) : logits. When gradient != 0 logits are overwritten by
+/// gradient_scale times the gradient by the (uncapped) logits; columns past vocabulary get 0. A target < 0 counts for
+/// nothing: loss 0, gradient 0. hits[r] (may be NULL) = 1 when the target has the largest logit (first on a tie).
+void loom_cross_entropy(float *logits, loom_size stride, const int32_t *targets, loom_size rows,
+                        loom_size vocabulary, float softcap, float *losses, int gradient, float gradient_scale,
+                        int32_t *hits);
+
+// ---- attention (attention.c) --------------------------------------------------------------------------------------
+
+/// A strip of scores: rows queries at positions query_position ..., against keys at positions key_position ...
+/// Row i sees keys at positions max(0, p - window) ... p, p = query_position + i, as far as they lie in the strip.
+/// A score s becomes z = cap(scale s) - slope (p - key position), cap as in loom_softcap when softcap > 0.
+/// Dropout (p > 0) of weight (i, j): Philox at dropout_row + i as stream offset, see loom_attention_probabilities.
+typedef struct {
+    loom_size rows, keys, stride;
+    loom_size query_position, key_position, window;
+    float scale, softcap, slope;
+    float dropout;
+    uint64_t dropout_key, dropout_stream;
+    uint64_t dropout_row;  // element (i, j) is number (dropout_row + i) * 2^32 + key position of j
+} loom_strip;
+/// scores (raw q·k) -> softmax weights in place, with dropout applied if any; unseen keys get 0. lse[i] = logsumexp(z).
+void loom_attention_softmax(const loom_strip *s, float *scores, float *lse);
+/// Backward. scores (raw q·k again) -> weights after dropout (for dV); dweights = dO·Vᵀ -> gradient by the raw scores.
+/// delta[i] = Σ_d dO[i, d] O[i, d].
+void loom_attention_softmax_backward(const loom_strip *s, float *scores, float *dweights, const float *lse,
+                                     const float *delta);
+/// One query against a ring of keys and values (key j at keys + j * stride, likewise values), `count` of them filled;
+/// the query's own key is at slot `newest`, and slot (newest - d) mod count lies d back. out[dim]; scratch[count].
+/// k, v strides in elements. z as above.
+void loom_attention_decode(const float *query, const float *keys, const float *values, loom_size stride,
+                           loom_size count, loom_size newest, loom_size dim, float scale, float softcap, float slope,
+                           float *scratch, float *out);
+
+// ---- matrix-vector (gemv.c) ---------------------------------------------------------------------------------------
+
+/// y[r * y_stride + n] = Σ_k x[r * x_stride + k] w[n * k_count + k] (+ bias[n]) for n in first ..< last, rows <= 8;
+/// w is read once, at memory bandwidth.
+void loom_gemv(const float *w, const float *x, const float *bias, float *y, loom_size rows, loom_size x_stride,
+               loom_size y_stride, loom_size k_count, loom_size first, loom_size last);
+
+// ---- optimizers (optimizers.c) ------------------------------------------------------------------------------------
+
+/// Decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch orders it: p *= 1 - lr decay; m, v updated;
+/// p -= lr (m / correction1) / (sqrt(v / correction2) + epsilon). g is multiplied by gradient_scale first.
+void loom_adamw(float *p, const float *g, float *m, float *v, loom_size n, float gradient_scale, float lr,
+                float beta1, float beta2, float epsilon, float decay, float correction1, float correction2);
+/// buffer = momentum buffer + g + decay p; p -= lr (nesterov ? g + decay p + momentum buffer : buffer)
+void loom_sgd(float *p, const float *g, float *buffer, loom_size n, float gradient_scale, float lr, float momentum,
+              float decay, int nesterov);
+
+#endif
