@@ -1,0 +1,37 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// One way in, one way down: each target may import only those above it in this list.
+let package = Package(
+    name: "loom",
+    platforms: [.macOS(.v13)],
+    products: [
+        .executable(name: "runner", targets: ["RunnerTool"]),
+        .library(name: "Loom", targets: ["Autograd", "Components", "Text", "Optimizers", "Architectures", "Training"]),
+        .library(name: "LoomCommandLine", targets: ["Runner"]),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "OpenBLAS", pkgConfig: "openblas",
+            providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+        .target(name: "Kernels"),
+        .target(name: "Configuration"),
+        .target(name: "Autograd", dependencies: ["Kernels", "OpenBLAS"]),
+        .target(name: "Text", dependencies: ["Autograd"]),
+        .target(name: "Components", dependencies: ["Autograd", "Configuration"]),
+        .target(name: "Optimizers", dependencies: ["Components"]),
+        .target(name: "Architectures", dependencies: ["Components"]),
+        .target(name: "Training", dependencies: ["Architectures", "Optimizers", "Text"]),
+        .target(name: "Runner", dependencies: ["Training"]),
+        .executableTarget(name: "RunnerTool", dependencies: ["Runner"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
+        .testTarget(name: "AutogradTests", dependencies: ["Autograd", "Kernels"]),
+        .testTarget(name: "TextTests", dependencies: ["Text"]),
+        .testTarget(name: "ComponentsTests", dependencies: ["Components", "Architectures"]),
+        .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Training"]),
+        .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Training"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(name: "RunnerTests", dependencies: ["Runner"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

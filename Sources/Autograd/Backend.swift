@@ -1,0 +1,162 @@
+/// The seam between operations and devices: what a device must be able to do. Operations call it and never ask which
+/// device they are on; shapes have been checked by then. All tensors are dense and row-major.
+///
+/// A method that takes `accumulate` adds to its output when it is true and overwrites it when it is false.
+public protocol Backend: AnyObject {
+    /// "cpu", "cuda", "shapes".
+    var name: String { get }
+
+    // Memory
+    func allocate(byteCount: Int) -> UnsafeMutableRawPointer?
+    func deallocate(_ pointer: UnsafeMutableRawPointer?, byteCount: Int)
+    func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor)
+    func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer)
+    func copy(_ x: Tensor, to y: Tensor)
+
+    // Filling
+    func fill(_ y: Tensor, _ value: Float)
+    func fillColumns(_ y: Tensor, _ columns: Range<Int>, _ value: Float)
+    func fillUniform(_ y: Tensor, low: Float, high: Float, key: UInt64, stream: UInt64)
+    func fillNormal(_ y: Tensor, deviation: Float, key: UInt64, stream: UInt64)
+
+    // Elementwise
+    func add(_ a: Tensor, _ b: Tensor, into y: Tensor)
+    func multiply(_ a: Tensor, _ b: Tensor, into y: Tensor, accumulate: Bool)
+    func scale(_ x: Tensor, by factor: Float, into y: Tensor)
+    func accumulate(_ x: Tensor, scale: Float, into y: Tensor)
+    /// y = Σ xᵢ·sᵢ, each sᵢ read from the one element of a tensor.
+    func scaledSum(_ terms: [(x: Tensor, factor: Tensor)], into y: Tensor)
+    /// s += Σ x·y over all elements, in one element.
+    func accumulateDot(_ x: Tensor, _ y: Tensor, into s: Tensor)
+    /// y += x·s, s read from one element.
+    func accumulateScaled(_ x: Tensor, factor: Tensor, into y: Tensor)
+    func activation(_ kind: Activation, _ x: Tensor, into y: Tensor)
+    func activationBackward(_ kind: Activation, _ x: Tensor, _ dy: Tensor, into dx: Tensor, accumulate: Bool)
+    /// x [rows, 2F] as [gate, value] → y [rows, F] = f(gate)·value
+    func gated(_ kind: Activation, _ x: Tensor, into y: Tensor)
+    func gatedBackward(_ kind: Activation, _ x: Tensor, _ dy: Tensor, into dx: Tensor)
+    func softcap(_ x: Tensor, cap: Float, into y: Tensor)
+    func softcapBackward(_ y: Tensor, _ dy: Tensor, cap: Float, into dx: Tensor, accumulate: Bool)
+    func dropout(_ x: Tensor, _ mask: DropoutMask, into y: Tensor, accumulate: Bool)
+
+    // Rows and columns
+    func copyColumns(_ x: Tensor, from: Int, to y: Tensor, at: Int, count: Int, accumulate: Bool)
+    /// y[r, c] = x[r, c]·s[r]
+    func scaleRows(_ x: Tensor, by s: Tensor, into y: Tensor, accumulate: Bool)
+    /// y[r] = Σ_c a[r, c]·b[r, c]
+    func rowDots(_ a: Tensor, _ b: Tensor, into y: Tensor, accumulate: Bool)
+    /// x, y [B, T, C]: y[b, t] = x[b, t − 1]; y[b, 0] = first[b] (zero when nil). Backward when `reverse`:
+    /// y[b, t] = x[b, t + 1], y[b, T − 1] = 0.
+    func shift(_ x: Tensor, first: Tensor?, into y: Tensor, reverse: Bool, accumulate: Bool)
+    func columnSums(_ x: Tensor, addedTo y: Tensor)
+
+    // Products
+    func multiplyMatrices(_ product: MatrixProduct)
+    func addBias(_ bias: Tensor, to y: Tensor)
+
+    // Normalization
+    func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor)
+    func layerNormBackward(
+        _ x: Tensor, weight: Tensor?, mean: Tensor, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool,
+        dweight: Tensor?, dbias: Tensor?)
+    func rmsNorm(_ x: Tensor, weight: Tensor?, offset: Float, epsilon: Float, into y: Tensor, rstd: Tensor)
+    func rmsNormBackward(
+        _ x: Tensor, weight: Tensor?, offset: Float, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool,
+        dweight: Tensor?)
+
+    // Embedding and loss
+    func gather(_ table: Tensor, _ ids: Tensor, into y: Tensor)
+    func scatterAdd(_ dy: Tensor, _ ids: Tensor, into table: Tensor)
+    /// logits [rows, stride]; see `Tensor.crossEntropy`.
+    func crossEntropy(
+        _ logits: Tensor, targets: Tensor, vocabulary: Int, softcap: Float, losses: Tensor, gradientScale: Float?,
+        hits: Tensor?)
+    /// y[0] = scale · Σ x
+    func sum(_ x: Tensor, scale: Float, into y: Tensor)
+
+    // Attention
+    func prepareHeads(_ heads: HeadPreparation, into y: Tensor, rstd: Tensor?)
+    func prepareHeadsBackward(
+        _ heads: HeadPreparation, rstd: Tensor?, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?)
+    func attention(_ call: AttentionCall, output: Tensor, lse: Tensor)
+    func attentionBackward(
+        _ call: AttentionCall, output: Tensor, lse: Tensor, dOutput: Tensor, dQuery: HeadGradient?, dKey: HeadGradient?,
+        dValue: HeadGradient?)
+    func attentionDecode(_ call: DecodeCall, output: Tensor)
+
+    // Optimizers
+    func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep)
+    func sgd(
+        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
+        nesterov: Bool)
+    /// Σ x², on the host.
+    func sumOfSquares(_ x: Tensor) -> Double
+    /// The first element that is NaN or infinite.
+    func firstNotFinite(_ x: Tensor) -> Int?
+}
+
+/// Pointwise non-linearities. `gelu` is x·Φ(x) by the error function, `geluTanh` its usual approximation.
+public enum Activation: Int32, Sendable, CaseIterable {
+    case relu, gelu, geluTanh, relu2, silu, sigmoid, tanh
+}
+
+/// Which elements a dropout keeps: a function of key, stream and element number alone.
+public struct DropoutMask: Sendable {
+    public var probability: Float
+    public var key: UInt64
+    public var stream: UInt64
+    /// The number of the first element.
+    public var offset: UInt64
+
+    public init(probability: Float, key: UInt64, stream: UInt64, offset: UInt64 = 0) {
+        self.probability = probability
+        self.key = key
+        self.stream = stream
+        self.offset = offset
+    }
+}
+
+/// c = alpha·op(a)·op(b) + beta·c, with a, b, c as matrices of the given leading dimensions.
+public struct MatrixProduct {
+    public var a: Tensor, transposeA: Bool
+    public var b: Tensor, transposeB: Bool
+    public var c: Tensor
+    public var m: Int, n: Int, k: Int
+    public var alpha: Float = 1
+    public var beta: Float = 0
+
+    public init(
+        _ a: Tensor, _ b: Tensor, transposeA: Bool = false, transposeB: Bool = false, into c: Tensor, m: Int, n: Int, k: Int, alpha: Float = 1, beta: Float = 0
+    ) {
+        (self.a, self.transposeA, self.b, self.transposeB, self.c) = (a, transposeA, b, transposeB, c)
+        (self.m, self.n, self.k, self.alpha, self.beta) = (m, n, k, alpha, beta)
+    }
+}
+
+/// What one AdamW update needs besides the tensors.
+public struct AdamWStep: Sendable {
+    public var gradientScale: Float, lr: Float, beta1: Float, beta2: Float, epsilon: Float, decay: Float
+    /// 1 − betaᵗ
+    public var correction1: Float, correction2: Float
+
+    public init(
+        gradientScale: Float, lr: Float, beta1: Float, beta2: Float, epsilon: Float, decay: Float, step: Int
+    ) {
+        (self.gradientScale, self.lr, self.beta1, self.beta2) = (gradientScale, lr, beta1, beta2)
+        (self.epsilon, self.decay) = (epsilon, decay)
+        correction1 = Float(1 - Double(beta1).power(step))
+        correction2 = Float(1 - Double(beta2).power(step))
+    }
+}
+
+extension Double {
+    func power(_ exponent: Int) -> Double {
+        var result = 1.0, base = self, n = exponent
+        while n > 0 {
+            if n & 1 == 1 { result *= base }
+            base *= base
+            n >>= 1
+        }
+        return result
+    }
+}

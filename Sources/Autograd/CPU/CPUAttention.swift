@@ -1,0 +1,173 @@
+import Kernels
+
+/// Queries a strip of scores holds. A strip is [queries × visible keys], so memory grows with T and not with T².
+private let stripRows = 64
+
+extension CPUBackend {
+    public func attention(_ call: AttentionCall, output: Tensor, lse: Tensor) {
+        let layout = Layout(call)
+        let (q, k, v) = (layout.pointer(call.query), layout.pointer(call.key), layout.pointer(call.value))
+        let (out, logs) = (output.f32, lse.f32)
+        let strips = layout.strips, units = call.batch * layout.heads * strips
+        let tasks = units * layout.work > CPUBackend.grain ? min(threads, units) : 1
+        let size = stripRows * layout.widestStrip
+        let memory = workspace(tasks * size)
+        parallel(tasks) { task in
+            let scores = memory + task * size
+            for unit in stride(from: task, to: units, by: tasks) {
+                let (b, h, strip) = (unit / strips / layout.heads, unit / strips % layout.heads, unit % strips)
+                let rows = layout.rows(strip), keys = layout.keys(rows)
+                var shape = layout.strip(call, batch: b, head: h, rows: rows, keys: keys)
+                let group = h / layout.group
+                let queryRow = q + (b * layout.queries + rows.lowerBound) * layout.qStride + h * layout.dim
+                let keyRow = k + (b * layout.keyCount + keys.lowerBound) * layout.kStride + group * layout.dim
+                let valueRow = v + (b * layout.keyCount + keys.lowerBound) * layout.vStride + group * layout.dim
+                sgemm(
+                    transposeB: true, m: rows.count, n: keys.count, k: layout.dim, queryRow, layout.qStride, keyRow,
+                    layout.kStride, scores, keys.count)
+                loom_attention_softmax(
+                    &shape, scores, logs + (b * layout.heads + h) * layout.queries + rows.lowerBound)
+                sgemm(
+                    m: rows.count, n: layout.dim, k: keys.count, scores, keys.count, valueRow, layout.vStride,
+                    out + (b * layout.queries + rows.lowerBound) * layout.outStride + h * layout.dim, layout.outStride)
+            }
+        }
+    }
+
+    public func attentionBackward(
+        _ call: AttentionCall, output: Tensor, lse: Tensor, dOutput: Tensor, dQuery: HeadGradient?,
+        dKey: HeadGradient?, dValue: HeadGradient?
+    ) {
+        let layout = Layout(call)
+        let (q, k, v) = (layout.pointer(call.query), layout.pointer(call.key), layout.pointer(call.value))
+        let (out, logs, dOut) = (output.f32, lse.f32, dOutput.f32)
+        let dq = dQuery.map { layout.pointer($0.heads) }, dk = dKey.map { layout.pointer($0.heads) }
+        let dv = dValue.map { layout.pointer($0.heads) }
+        // One unit is a key head with all its query heads: nobody else adds to its keys and values.
+        let units = call.batch * layout.keyHeads
+        let tasks = units * layout.strips * layout.work > CPUBackend.grain ? min(threads, units) : 1
+        let size = 2 * stripRows * layout.widestStrip + stripRows
+        let memory = workspace(tasks * size)
+        let dim = layout.dim
+        parallel(tasks) { task in
+            let scores = memory + task * size
+            let dScores = scores + stripRows * layout.widestStrip
+            let delta = dScores + stripRows * layout.widestStrip
+            for unit in stride(from: task, to: units, by: tasks) {
+                let (b, group) = (unit / layout.keyHeads, unit % layout.keyHeads)
+                for (gradient, pointer, stride) in [(dKey, dk, layout.kStride), (dValue, dv, layout.vStride)] {
+                    guard let gradient, let pointer, !gradient.accumulate else { continue }
+                    let start = pointer + b * layout.keyCount * stride + group * dim
+                    for row in 0..<layout.keyCount { loom_fill(start + row * stride, 0, dim) }
+                }
+                for h in group * layout.group..<(group + 1) * layout.group {
+                    for strip in 0..<layout.strips {
+                        let rows = layout.rows(strip), keys = layout.keys(rows)
+                        var shape = layout.strip(call, batch: b, head: h, rows: rows, keys: keys)
+                        let queryAt = (b * layout.queries + rows.lowerBound) * layout.qStride + h * dim
+                        let keyAt = (b * layout.keyCount + keys.lowerBound) * layout.kStride + group * dim
+                        let valueAt = (b * layout.keyCount + keys.lowerBound) * layout.vStride + group * dim
+                        let outAt = (b * layout.queries + rows.lowerBound) * layout.outStride + h * dim
+                        for row in 0..<rows.count {
+                            let at = outAt + row * layout.outStride
+                            loom_row_dots(dOut + at, out + at, delta + row, 1, dim, 0)
+                        }
+                        sgemm(
+                            transposeB: true, m: rows.count, n: keys.count, k: dim, q + queryAt, layout.qStride,
+                            k + keyAt, layout.kStride, scores, keys.count)
+                        sgemm(
+                            transposeB: true, m: rows.count, n: keys.count, k: dim, dOut + outAt, layout.outStride,
+                            v + valueAt, layout.vStride, dScores, keys.count)
+                        loom_attention_softmax_backward(
+                            &shape, scores, dScores,
+                            logs + (b * layout.heads + h) * layout.queries + rows.lowerBound, delta)
+                        if let dv {
+                            sgemm(
+                                transposeA: true, m: keys.count, n: dim, k: rows.count, scores, keys.count,
+                                dOut + outAt, layout.outStride, beta: 1, dv + valueAt, layout.vStride)
+                        }
+                        if let dk {
+                            sgemm(
+                                transposeA: true, m: keys.count, n: dim, k: rows.count, dScores, keys.count,
+                                q + queryAt, layout.qStride, beta: 1, dk + keyAt, layout.kStride)
+                        }
+                        if let dq {
+                            sgemm(
+                                m: rows.count, n: dim, k: keys.count, dScores, keys.count, k + keyAt, layout.kStride,
+                                beta: dQuery?.accumulate == true ? 1 : 0, dq + queryAt, layout.qStride)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    public func attentionDecode(_ call: DecodeCall, output: Tensor) {
+        let query = call.query, heads = query.count, dim = query.dim
+        let (q, k, v, out) = (query.tensor.f32 + query.offset, call.keys.f32, call.values.f32, output.f32)
+        let capacity = call.keys.shape[1], stride = call.keys.columns
+        let group = heads / (stride / dim)
+        let batch = query.tensor.shape[0], qStride = query.tensor.columns
+        let units = batch * heads
+        let tasks = units * call.count * dim > 4 * CPUBackend.grain ? min(threads, units) : 1
+        let memory = workspace(tasks * call.count)
+        parallel(tasks) { task in
+            for unit in Swift.stride(from: task, to: units, by: tasks) {
+                let (b, h) = (unit / heads, unit % heads)
+                let ring = b * capacity * stride + h / group * dim
+                loom_attention_decode(
+                    q + b * qStride + h * dim, k + ring, v + ring, stride, call.count, call.newest, dim,
+                    call.options.scale, call.options.softcap, call.options.slopes?[h] ?? 0,
+                    memory + task * call.count, out + (b * heads + h) * dim)
+            }
+        }
+    }
+}
+
+/// Sizes and strides of one attention, and how its queries fall into strips.
+private struct Layout {
+    let heads, keyHeads, group, dim, queries, keyCount, qStride, kStride, vStride, outStride, strips: Int
+    let window, queryPosition, keyPosition: Int
+
+    init(_ call: AttentionCall) {
+        heads = call.query.count
+        keyHeads = call.key.count
+        group = heads / keyHeads
+        dim = call.query.dim
+        queries = call.queries
+        keyCount = call.keys
+        qStride = call.query.tensor.columns
+        kStride = call.key.tensor.columns
+        vStride = call.value.tensor.columns
+        outStride = heads * dim
+        strips = (queries + stripRows - 1) / stripRows
+        queryPosition = call.queryPosition
+        keyPosition = call.keyPosition
+        window = call.options.window ?? Int(Int32.max)
+    }
+
+    func pointer(_ heads: Heads) -> UnsafeMutablePointer<Float> { heads.tensor.f32 + heads.offset }
+
+    func rows(_ strip: Int) -> Range<Int> { strip * stripRows..<min(queries, (strip + 1) * stripRows) }
+
+    /// The keys, counted from `keyPosition`, that at least one of the queries sees.
+    func keys(_ rows: Range<Int>) -> Range<Int> {
+        let first = max(0, queryPosition + rows.lowerBound - window - keyPosition)
+        let last = min(keyCount, queryPosition + rows.upperBound - keyPosition)
+        return first..<max(first, last)
+    }
+
+    var widestStrip: Int { (0..<strips).map { keys(rows($0)).count }.max() ?? 0 }
+    /// Multiplications a strip needs, roughly, to judge whether threads pay.
+    var work: Int { min(queries, stripRows) * widestStrip * dim / 16 }
+
+    func strip(_ call: AttentionCall, batch: Int, head: Int, rows: Range<Int>, keys: Range<Int>) -> loom_strip {
+        let options = call.options
+        return loom_strip(
+            rows: rows.count, keys: keys.count, stride: keys.count, query_position: queryPosition + rows.lowerBound,
+            key_position: keyPosition + keys.lowerBound, window: window, scale: options.scale,
+            softcap: options.softcap, slope: options.slopes?[head] ?? 0, dropout: options.dropout?.probability ?? 0,
+            dropout_key: options.dropout?.key ?? 0, dropout_stream: options.dropout?.stream ?? 0,
+            dropout_row: UInt64(((call.firstExample + batch) * heads + head) * queries + rows.lowerBound))
+    }
+}

@@ -1,0 +1,59 @@
+/// A device at work: a backend, the memory pool on it, and the tape of the pass being recorded.
+///
+/// Everything made on one context is used from one thread at a time; the backend spreads each operation over its own.
+public final class Context {
+    public let backend: any Backend
+    public let pool: BufferPool
+    var tape: Tape?
+
+    public init(backend: any Backend) {
+        self.backend = backend
+        pool = BufferPool(backend: backend)
+    }
+
+    /// A CPU with `threads` threads; by default one a core.
+    public static func cpu(threads: Int? = nil) -> Context { Context(backend: CPUBackend(threads: threads)) }
+
+    /// A device without memory or arithmetic: a pass over it measures what a real one would need.
+    public static func shapesOnly() -> Context { Context(backend: ShapeBackend()) }
+
+    /// Whether operations are being recorded for a backward pass.
+    public var isRecording: Bool { tape != nil }
+
+    /// Runs `body` with a new tape, on which every operation that needs a gradient is recorded.
+    public func recording<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let outer = tape
+        tape = Tape()
+        defer { tape = outer }
+        return try body()
+    }
+
+    /// An uninitialized tensor.
+    public func empty(_ shape: [Int], _ dtype: DType = .float32) -> Tensor {
+        let count = shape.reduce(1, *)
+        return Tensor(
+            context: self, storage: pool.allocate(byteCount: count * dtype.size), offset: 0, shape: shape, dtype: dtype)
+    }
+
+    public func zeros(_ shape: [Int]) -> Tensor {
+        let tensor = empty(shape)
+        backend.fill(tensor, 0)
+        return tensor
+    }
+
+    /// A float tensor with the given values in row-major order.
+    public func tensor(_ values: [Float], _ shape: [Int]) -> Tensor {
+        precondition(values.count == shape.reduce(1, *), "\(values.count) values do not fill \(shape)")
+        let tensor = empty(shape)
+        values.withUnsafeBytes { backend.upload($0, to: tensor) }
+        return tensor
+    }
+
+    /// An int32 tensor with the given values in row-major order.
+    public func tensor(_ values: [Int32], _ shape: [Int]) -> Tensor {
+        precondition(values.count == shape.reduce(1, *), "\(values.count) values do not fill \(shape)")
+        let tensor = empty(shape, .int32)
+        values.withUnsafeBytes { backend.upload($0, to: tensor) }
+        return tensor
+    }
+}

@@ -1,0 +1,104 @@
+/// Where the gradient by one tensor gathers during a backward pass.
+///
+/// The first contribution is taken as it is, shared and unread, which makes residual additions free; a later one is
+/// added in place when nobody else holds the memory, and to a copy otherwise.
+public final class Gradient {
+    let context: Context
+    let shape: [Int]
+    /// The gradient so far.
+    public private(set) var tensor: Tensor?
+    /// A parameter's gradient: memory laid out beforehand, added to across passes.
+    let isPersistent: Bool
+    /// Whether the memory was made or found to be this gradient's alone, so that it may be written in place.
+    private var isOwned = false
+    /// When only some columns have been written so far: which.
+    private var writtenColumns: [Range<Int>]?
+
+    init(context: Context, shape: [Int]) {
+        self.context = context
+        self.shape = shape
+        isPersistent = false
+    }
+
+    /// A gradient that gathers in `memory` until the caller clears it.
+    public init(gatheringIn memory: Tensor) {
+        context = memory.context
+        shape = memory.shape
+        tensor = memory
+        isPersistent = true
+        isOwned = true
+    }
+
+    /// Adds `contribution`, which must have this gradient's number of elements.
+    public func accumulate(_ contribution: Tensor) {
+        if tensor == nil {
+            tensor = contribution
+            isOwned = false
+        } else {
+            let target = target()
+            context.backend.accumulate(contribution, scale: 1, into: target.tensor)
+        }
+    }
+
+    /// Memory that a kernel writes, or adds to when `accumulate`.
+    func target() -> (tensor: Tensor, accumulate: Bool) {
+        completeColumns()
+        if tensor == nil {
+            let fresh = context.empty(shape)
+            tensor = fresh
+            isOwned = true
+            return (fresh, false)
+        }
+        if !isOwned, !ownsMemoryAlone() { tensor = tensor?.copied() }
+        isOwned = true
+        return (tensor ?? context.empty(shape), true)
+    }
+
+    /// Whether the tensor is in no other gradient and no other tensor shares its memory. References are counted on the
+    /// stored properties themselves; a local one too many only costs a copy.
+    private func ownsMemoryAlone() -> Bool {
+        isKnownUniquelyReferenced(&tensor) && tensor?.ownsStorageAlone() == true
+    }
+
+    /// Memory for a kernel that writes columns `range` only (of the last dimension).
+    func columnsTarget(_ range: Range<Int>) -> (tensor: Tensor, accumulate: Bool) {
+        if tensor == nil {
+            tensor = context.empty(shape)
+            isOwned = true
+            writtenColumns = []
+        }
+        if writtenColumns == nil { return target() }
+        let current = tensor ?? context.empty(shape)
+        let overlaps = writtenColumns?.contains { $0.overlaps(range) } ?? true
+        if overlaps { return target() }
+        writtenColumns?.append(range)
+        return (current, false)
+    }
+
+    /// Columns that no kernel wrote have no gradient: they are set to zero before anyone reads or adds.
+    private func completeColumns() {
+        guard let written = writtenColumns, let tensor else { return }
+        writtenColumns = nil
+        var next = 0
+        for range in written.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if range.lowerBound > next { context.backend.fillColumns(tensor, next..<range.lowerBound, 0) }
+            next = range.upperBound
+        }
+        if next < tensor.columns { context.backend.fillColumns(tensor, next..<tensor.columns, 0) }
+    }
+
+    /// Takes the finished gradient out.
+    func take() -> Tensor? {
+        completeColumns()
+        defer { if !isPersistent { tensor = nil } }
+        return tensor
+    }
+}
+
+extension Tensor {
+    /// Lets the gradient by this tensor gather in `gradient`.
+    public func attach(_ gradient: Gradient) {
+        precondition(gradient.shape.reduce(1, *) == count, "a gradient of another size")
+        self.gradient = gradient
+    }
+}

@@ -1,0 +1,73 @@
+/// A block of device memory. Its last owner's going gives the block back to the pool it came from.
+public final class Storage {
+    /// The address on the device; nil on a backend that only counts (`ShapeBackend`).
+    public let pointer: UnsafeMutableRawPointer?
+    /// Bytes usable from `pointer`.
+    public let byteCount: Int
+    private let pool: BufferPool
+
+    init(pointer: UnsafeMutableRawPointer?, byteCount: Int, pool: BufferPool) {
+        self.pointer = pointer
+        self.byteCount = byteCount
+        self.pool = pool
+    }
+
+    deinit { pool.recycle(pointer, byteCount) }
+}
+
+/// Keeps freed blocks and hands the same ones out again, so that a training step, which asks for the same sizes in the
+/// same order every time, takes nothing from the system after the first.
+///
+/// Sizes are rounded up to steps of at most 1/8, so that nearly equal requests share blocks.
+public final class BufferPool {
+    private let backend: any Backend
+    private var free: [Int: [UnsafeMutableRawPointer?]] = [:]
+    /// Bytes in tensors that are alive now.
+    public private(set) var bytesInUse = 0
+    /// The most `bytesInUse` has been since `resetPeak()`.
+    public private(set) var peakBytesInUse = 0
+    /// Bytes taken from the system so far and not given back.
+    public private(set) var bytesReserved = 0
+
+    init(backend: any Backend) { self.backend = backend }
+
+    deinit { trim() }
+
+    func allocate(byteCount: Int) -> Storage {
+        let size = BufferPool.rounded(byteCount)
+        let pointer: UnsafeMutableRawPointer?
+        if let reused = free[size]?.popLast() {
+            pointer = reused
+        } else {
+            pointer = backend.allocate(byteCount: size)
+            bytesReserved += size
+        }
+        bytesInUse += size
+        peakBytesInUse = max(peakBytesInUse, bytesInUse)
+        return Storage(pointer: pointer, byteCount: size, pool: self)
+    }
+
+    func recycle(_ pointer: UnsafeMutableRawPointer?, _ size: Int) {
+        bytesInUse -= size
+        free[size, default: []].append(pointer)
+    }
+
+    public func resetPeak() { peakBytesInUse = bytesInUse }
+
+    /// Gives every free block back to the system.
+    public func trim() {
+        for (size, blocks) in free {
+            for pointer in blocks { backend.deallocate(pointer, byteCount: size) }
+            bytesReserved -= size * blocks.count
+        }
+        free = [:]
+    }
+
+    /// At least 64 bytes; above, the next multiple of an eighth of the power of two below.
+    static func rounded(_ byteCount: Int) -> Int {
+        guard byteCount > 64 else { return 64 }
+        let octave = Int.bitWidth - 1 - (byteCount - 1).leadingZeroBitCount
+        let step = max(64, (1 << octave) / 8)
+        return (byteCount + step - 1) / step * step
+    }
+}

@@ -1,0 +1,139 @@
+import Autograd
+
+/// Keys and values of the tokens so far, for decoding one token at a time.
+///
+/// Each layer is a ring over positions: slot p mod capacity holds position p. A layer that sees the whole context holds
+/// the context, one with a window holds the window and the token itself; both hold their key/value heads only.
+public final class KVCache {
+    /// One layer's rings [B, capacity, K·D].
+    struct Layer {
+        let keys: Tensor
+        let values: Tensor
+        let capacity: Int
+    }
+
+    let layers: [Layer]
+    public let batch: Int
+    /// Tokens seen so far: the position of the next one.
+    public internal(set) var position = 0
+    /// What else a component must remember of the last token, such as its embedding, by the component's name.
+    public var carried: [String: Tensor] = [:]
+    private let shapes: [CacheShape]
+    private let contextLength: Int
+
+    /// An empty cache.
+    /// - Parameter contextLength: positions that a layer without window holds.
+    public init(_ shapes: [CacheShape], contextLength: Int, batch: Int, on context: Context) {
+        self.shapes = shapes
+        self.contextLength = contextLength
+        self.batch = batch
+        layers = shapes.map { shape in
+            let capacity = shape.capacity(context: contextLength)
+            let size = [batch, capacity, shape.kvHeads * shape.headDim]
+            return Layer(keys: context.empty(size), values: context.empty(size), capacity: capacity)
+        }
+    }
+
+    /// Bytes that the rings take, as allocated: B · Σ capacity · 2·K·D · size of an element.
+    public var byteCount: Int {
+        layers.reduce(0) { $0 + ($1.keys.count + $1.values.count) * $1.keys.dtype.size }
+    }
+
+    /// A cache for `copies` sequences, each continuing this one's only sequence.
+    public func repeated(_ copies: Int) -> KVCache {
+        precondition(batch == 1, "only a cache of one sequence is repeated")
+        guard let context = layers.first?.keys.context else { return self }
+        let result = KVCache(shapes, contextLength: contextLength, batch: copies, on: context)
+        for (from, to) in zip(layers, result.layers) {
+            for copy in 0..<copies {
+                context.backend.copy(from.keys, to: to.keys.slice(copy..<copy + 1))
+                context.backend.copy(from.values, to: to.values.slice(copy..<copy + 1))
+            }
+        }
+        result.position = position
+        result.carried = carried.mapValues { tensor in
+            let many = context.empty([copies] + tensor.shape.dropFirst())
+            for copy in 0..<copies { context.backend.copy(tensor, to: many.slice(copy..<copy + 1)) }
+            return many
+        }
+        return result
+    }
+
+    /// Moves on after a pass over `count` tokens.
+    public func advance(by count: Int) { position += count }
+
+    /// Attention of new tokens at `position` … over them and what the layer holds, which then holds them too.
+    func attend(
+        layer: Int, query: Heads, key: Heads, value: Heads, options: AttentionOptions
+    ) -> Tensor {
+        let ring = layers[layer], time = query.tensor.shape[1]
+        if time == 1 {
+            write(key, to: ring.keys, first: 0, count: 1)
+            write(value, to: ring.values, first: 0, count: 1)
+            return attentionDecode(
+                DecodeCall(
+                    query: query, keys: ring.keys, values: ring.values, count: min(position + 1, ring.capacity),
+                    newest: position % ring.capacity, options: options))
+        }
+        // Several tokens: the earlier ones that any of them sees, in order, and the new ones behind.
+        let past = min(position, ring.capacity - 1)
+        let (keys, values): (Heads, Heads)
+        if past == 0 {
+            (keys, values) = (key, value)
+        } else {
+            (keys, values) = (joined(ring.keys, past, key), joined(ring.values, past, value))
+        }
+        var call = AttentionCall(query: query, key: keys, value: values, options: options)
+        call.queryPosition = position
+        call.keyPosition = position - past
+        call.options.window = min(options.window ?? .max, ring.capacity - 1)
+        let output = attention(call)
+        let kept = min(time, ring.capacity)
+        write(key, to: ring.keys, first: time - kept, count: kept)
+        write(value, to: ring.values, first: time - kept, count: kept)
+        return output
+    }
+
+    /// Copies tokens `first` ..< `first + count` of `heads` to their slots.
+    private func write(_ heads: Heads, to ring: Tensor, first: Int, count: Int) {
+        let capacity = ring.shape[1], time = heads.tensor.shape[1], width = ring.columns
+        var token = first
+        while token < first + count {
+            let slot = (position + token) % capacity
+            let run = min(first + count - token, capacity - slot)
+            for b in 0..<batch {
+                ring.backend.copyColumns(
+                    heads.tensor.rowsView(b * time + token, run), from: heads.offset,
+                    to: ring.rowsView(b * capacity + slot, run), at: 0, count: width, accumulate: false)
+            }
+            token += run
+        }
+    }
+
+    /// The last `past` positions of a ring in order, then the new tokens: [B, past + T, K·D].
+    private func joined(_ ring: Tensor, _ past: Int, _ heads: Heads) -> Heads {
+        let capacity = ring.shape[1], time = heads.tensor.shape[1], width = ring.columns
+        let all = ring.context.empty([batch, past + time, width])
+        for b in 0..<batch {
+            var token = position - past
+            var row = b * (past + time)
+            while token < position {
+                let slot = token % capacity, run = min(position - token, capacity - slot)
+                ring.backend.copyColumns(
+                    ring.rowsView(b * capacity + slot, run), from: 0, to: all.rowsView(row, run), at: 0, count: width,
+                    accumulate: false)
+                token += run
+                row += run
+            }
+            ring.backend.copyColumns(
+                heads.tensor.rowsView(b * time, time), from: heads.offset, to: all.rowsView(row, time), at: 0,
+                count: width, accumulate: false)
+        }
+        return Heads(all, count: heads.count, dim: heads.dim)
+    }
+}
+
+extension Tensor {
+    /// Rows `first` ..< `first + count` of this tensor as a matrix, the same memory.
+    func rowsView(_ first: Int, _ count: Int) -> Tensor { view(at: first * columns, [count, columns]) }
+}

@@ -1,0 +1,73 @@
+import Autograd
+
+/// One run of tokens through a model: what all components may look at.
+public final class Pass {
+    /// int32 [B, T]
+    public let tokens: Tensor
+    /// The position of the first token.
+    public let start: Int
+    /// Keys and values of earlier tokens when decoding.
+    public let cache: KVCache?
+    /// Where dropout masks come from; nil outside training.
+    public let dropout: DropoutSource?
+    /// Row t of a position table for token t: int32 [B·T], 0 … T − 1 for every sequence.
+    public let positions: Tensor
+    private var dropouts: UInt64 = 0
+    private var rotaryTables: [RotaryKey: RotaryTable] = [:]
+
+    public init(tokens: Tensor, start: Int = 0, cache: KVCache? = nil, dropout: DropoutSource? = nil) {
+        precondition(tokens.shape.count == 2 && tokens.dtype == .int32, "tokens are int32 [batch, time]")
+        (self.tokens, self.start, self.cache, self.dropout) = (tokens, start, cache, dropout)
+        let (batch, time) = (tokens.shape[0], tokens.shape[1])
+        positions = tokens.context.tensor((0..<batch * time).map { Int32($0 % time) }, [batch * time])
+    }
+
+    public var context: Context { tokens.context }
+    public var batch: Int { tokens.shape[0] }
+    public var time: Int { tokens.shape[1] }
+    /// The first example's number in the step, earlier micro-batches counted.
+    public var firstExample: Int { dropout?.firstExample ?? 0 }
+
+    /// The mask for the next dropout of `probability` over tensors with `elements` elements an example. Masks are
+    /// numbered in the order of the forward pass; micro-batches of one step continue one mask.
+    public func mask(_ probability: Double, elementsPerExample: Int) -> DropoutMask? {
+        guard let dropout, probability > 0 else { return nil }
+        dropouts += 1
+        return DropoutMask(
+            probability: Float(probability), key: dropout.key, stream: dropout.step << 16 | dropouts,
+            offset: UInt64(dropout.firstExample * elementsPerExample))
+    }
+
+    /// Rotary angles, made once a pass for all layers that share them.
+    func rotary(_ key: RotaryKey, _ make: () -> RotaryTable) -> RotaryTable {
+        if let table = rotaryTables[key] { return table }
+        let table = make()
+        rotaryTables[key] = table
+        return table
+    }
+}
+
+extension Tensor {
+    /// Dropout in training, this tensor otherwise. [B, ..]
+    public func dropout(_ probability: Double, _ pass: Pass) -> Tensor {
+        dropout(pass.mask(probability, elementsPerExample: count / max(pass.batch, 1)))
+    }
+}
+
+/// What identifies a table of rotary angles within a pass.
+struct RotaryKey: Hashable {
+    var base: Double, scaling: Double, rotary: Int, interleaved: Bool, reverse: Bool
+}
+
+/// Where the dropout masks of one micro-batch come from: seed, step and example, never history.
+public struct DropoutSource: Sendable {
+    public var key: UInt64
+    public var step: UInt64
+    public var firstExample: Int
+
+    public init(seed: UInt64, step: Int, firstExample: Int = 0) {
+        key = Philox(seed: seed, domain: .dropout).key
+        self.step = UInt64(step)
+        self.firstExample = firstExample
+    }
+}

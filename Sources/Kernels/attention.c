@@ -1,0 +1,192 @@
+// The softmax of attention over strips of scores, its gradient, and attention of one query to a ring of keys.
+#include "dots.h"
+#include "philox.h"
+
+/// The keys that row i of a strip sees: first ..< last.
+LOOM_INLINE void visible_keys(const loom_strip *s, loom_size i, loom_size *first, loom_size *last) {
+    loom_size position = s->query_position + i;
+    loom_size oldest = position > s->window ? position - s->window : 0;
+    loom_size low = oldest - s->key_position, high = position - s->key_position + 1;
+    if (high > s->keys) high = s->keys;
+    if (high < 0) high = 0;
+    if (low < 0) low = 0;
+    *first = low < high ? low : high;
+    *last = high;
+}
+
+/// z in place of n raw scores, the first of them `distance` positions before the query; returns the largest z, NaN if
+/// one is NaN.
+LOOM_INLINE float finish_scores(float *x, loom_size n, float scale, float cap, float slope, float distance,
+                                const int capped) {
+    float inverse = capped ? scale / cap : 0.0f;
+    int32_t best = INT32_MIN;
+    LOOM_VECTORIZE
+    for (int32_t j = 0; j < (int32_t)n; j++) {
+        float z = capped ? cap * fast_tanh(x[j] * inverse) : scale * x[j];
+        z = z - slope * (distance - (float)j);
+        x[j] = z;
+        int32_t order = loom_order(z);
+        best = order > best ? order : best;
+    }
+    return loom_from_order(best);
+}
+
+/// e^(z - top) in place of z; returns the sum.
+LOOM_INLINE float exponentials(float *x, loom_size n, float top) {
+    LOOM_REASSOCIATE
+    float sum = 0;
+    LOOM_VECTORIZE
+    for (loom_size j = 0; j < n; j++) {
+        float e = fast_exp(x[j] - top);
+        x[j] = e;
+        sum += e;
+    }
+    return sum;
+}
+
+/// The number of the dropout element of row i and the key at `key`.
+LOOM_INLINE uint64_t dropout_element(const loom_strip *s, loom_size i, loom_size key) {
+    return ((s->dropout_row + (uint64_t)i) << 32) + (uint64_t)(s->key_position + key);
+}
+
+LOOM_INLINE void drop(const loom_strip *s, float *x, loom_size n, uint64_t element, float factor) {
+    uint32_t buffer[LOOM_PHILOX_BATCH];
+    float inverse = 1.0f / (1.0f - s->dropout), p = s->dropout;
+    for (loom_size done = 0; done < n;) {
+        loom_size start, count = loom_philox_batch(buffer, element + (uint64_t)done, n - done, s->dropout_key,
+                                                   s->dropout_stream, &start);
+        const uint32_t *bits = buffer + start;
+        float *to = x + done;
+        LOOM_VECTORIZE
+        for (loom_size j = 0; j < count; j++) to[j] = to[j] * factor * loom_keep(bits[j], p, inverse);
+        done += count;
+    }
+}
+
+LOOM_HOT void loom_attention_softmax(const loom_strip *s, float *scores, float *lse) {
+    for (loom_size i = 0; i < s->rows; i++) {
+        float *row = scores + i * s->stride;
+        loom_size first, last;
+        visible_keys(s, i, &first, &last);
+        memset(row, 0, (size_t)first * sizeof(float));
+        memset(row + last, 0, (size_t)(s->keys - last) * sizeof(float));
+        if (first == last) {
+            lse[i] = -INFINITY;
+            continue;
+        }
+        float *x = row + first;
+        loom_size n = last - first;
+        float distance = (float)(s->query_position + i - s->key_position - first);
+        float top = s->softcap > 0 ? finish_scores(x, n, s->scale, s->softcap, s->slope, distance, 1)
+                                   : finish_scores(x, n, s->scale, 0, s->slope, distance, 0);
+        float sum = exponentials(x, n, top), factor = 1.0f / sum;
+        lse[i] = top + logf(sum);
+        if (s->dropout > 0) {
+            drop(s, x, n, dropout_element(s, i, first), factor);
+        } else {
+            LOOM_VECTORIZE
+            for (loom_size j = 0; j < n; j++) x[j] *= factor;
+        }
+    }
+}
+
+/// A run of keys of one row: scores -> weights, dweights -> the gradient by the scores. capped and dropped are
+/// constants; bits has the random numbers of the run when dropped.
+LOOM_INLINE void backward_run(const loom_strip *s, float *x, float *dx, loom_size n, float distance, float lse,
+                              float delta, const uint32_t *bits, const int capped, const int dropped) {
+    float scale = s->scale, cap = s->softcap, slope = s->slope, p = s->dropout;
+    float ratio = capped ? scale / cap : 0.0f, inverse = dropped ? 1.0f / (1.0f - p) : 1.0f;
+    LOOM_VECTORIZE
+    for (int32_t j = 0; j < (int32_t)n; j++) {
+        float t = capped ? fast_tanh(x[j] * ratio) : 0.0f;
+        float z = capped ? cap * t : scale * x[j];
+        z = z - slope * (distance - (float)j);
+        float w = fast_exp(z - lse);
+        float keep = dropped ? loom_keep(bits[j], p, inverse) : 1.0f;
+        float gradient = w * (keep * dx[j] - delta) * scale;
+        x[j] = w * keep;
+        dx[j] = capped ? gradient * ((1.0f - t) * (1.0f + t)) : gradient;
+    }
+}
+
+LOOM_INLINE void backward_dropped(const loom_strip *s, float *x, float *dx, loom_size n, float distance, float lse,
+                                  float delta, uint64_t element, const int capped) {
+    uint32_t buffer[LOOM_PHILOX_BATCH];
+    for (loom_size done = 0; done < n;) {
+        loom_size start, count = loom_philox_batch(buffer, element + (uint64_t)done, n - done, s->dropout_key,
+                                                   s->dropout_stream, &start);
+        backward_run(s, x + done, dx + done, count, distance - (float)done, lse, delta, buffer + start, capped, 1);
+        done += count;
+    }
+}
+
+LOOM_HOT void loom_attention_softmax_backward(const loom_strip *s, float *scores, float *dweights, const float *lse,
+                                              const float *delta) {
+    for (loom_size i = 0; i < s->rows; i++) {
+        float *row = scores + i * s->stride, *drow = dweights + i * s->stride;
+        loom_size first, last;
+        visible_keys(s, i, &first, &last);
+        memset(row, 0, (size_t)first * sizeof(float));
+        memset(drow, 0, (size_t)first * sizeof(float));
+        memset(row + last, 0, (size_t)(s->keys - last) * sizeof(float));
+        memset(drow + last, 0, (size_t)(s->keys - last) * sizeof(float));
+        float *x = row + first, *dx = drow + first;
+        loom_size n = last - first;
+        float distance = (float)(s->query_position + i - s->key_position - first);
+        uint64_t element = dropout_element(s, i, first);
+        if (s->dropout > 0) {
+            if (s->softcap > 0) {
+                backward_dropped(s, x, dx, n, distance, lse[i], delta[i], element, 1);
+            } else {
+                backward_dropped(s, x, dx, n, distance, lse[i], delta[i], element, 0);
+            }
+        } else if (s->softcap > 0) {
+            backward_run(s, x, dx, n, distance, lse[i], delta[i], NULL, 1, 0);
+        } else {
+            backward_run(s, x, dx, n, distance, lse[i], delta[i], NULL, 0, 0);
+        }
+    }
+}
+
+/// out += Σ_j weights[j] values[j]; four values at a time, so that out is read and written once for four.
+LOOM_INLINE void add_values(const float *weights, const float *values, loom_size stride, loom_size count,
+                            loom_size dim, float *out) {
+    loom_size j = 0;
+    for (; j + 4 <= count; j += 4) {
+        const float *a = values + j * stride, *b = a + stride, *c = b + stride, *d = c + stride;
+        float wa = weights[j], wb = weights[j + 1], wc = weights[j + 2], wd = weights[j + 3];
+        LOOM_VECTORIZE
+        for (loom_size k = 0; k < dim; k++)
+            out[k] = out[k] + ((wa * a[k] + wb * b[k]) + (wc * c[k] + wd * d[k]));
+    }
+    for (; j < count; j++) {
+        const float *a = values + j * stride;
+        LOOM_VECTORIZE
+        for (loom_size k = 0; k < dim; k++) out[k] = out[k] + weights[j] * a[k];
+    }
+}
+
+LOOM_HOT void loom_attention_decode(const float *query, const float *keys, const float *values, loom_size stride,
+                                    loom_size count, loom_size newest, loom_size dim, float scale, float softcap,
+                                    float slope, float *scratch, float *out) {
+    memset(out, 0, (size_t)dim * sizeof(float));
+    if (count <= 0) return;
+    loom_size j = 0;
+    for (; j + 8 <= count; j += 8) loom_dots(keys + j * stride, stride, 8, query, 0, 1, dim, scratch + j);
+    for (; j < count; j++) loom_dots(keys + j * stride, stride, 1, query, 0, 1, dim, scratch + j);
+    // Slots up to the newest are newest - j back; those after it were written a round earlier.
+    loom_size recent = newest + 1, older = count - recent;
+    float top, other = -INFINITY;
+    if (softcap > 0) {
+        top = finish_scores(scratch, recent, scale, softcap, slope, (float)newest, 1);
+        if (older > 0) other = finish_scores(scratch + recent, older, scale, softcap, slope, (float)(count - 1), 1);
+    } else {
+        top = finish_scores(scratch, recent, scale, 0, slope, (float)newest, 0);
+        if (older > 0) other = finish_scores(scratch + recent, older, scale, 0, slope, (float)(count - 1), 0);
+    }
+    top = other > top ? other : top;
+    float factor = 1.0f / exponentials(scratch, count, top);
+    add_values(scratch, values, stride, count, dim, out);
+    LOOM_VECTORIZE
+    for (loom_size k = 0; k < dim; k++) out[k] *= factor;
+}

@@ -1,0 +1,81 @@
+import Autograd
+
+/// Cuts tokens into batches of windows; the batch of a step depends on the seed and the step and on nothing before.
+public struct BatchSampler: Sendable {
+    /// Where the windows of a step come from.
+    public enum Order: String, Sendable, Codable, CaseIterable {
+        /// Anywhere, each drawn on its own.
+        case random
+        /// One after another, starting over at the end.
+        case sequential
+    }
+
+    /// What the windows are for; the same seed gives others for another purpose.
+    public enum Purpose: Sendable { case training, evaluation }
+
+    /// Tokens per window.
+    public let context: Int
+    /// Windows per batch.
+    public let batch: Int
+    private let tokens: TokenFile
+    private let rowsPerStep: Int
+    private let order: Order
+    private let philox: Philox
+
+    /// A sampler of batches of `batch` windows of `context` tokens.
+    ///
+    /// With gradient accumulation a step has `accumulation` batches; batch number a of a step is asked for with a
+    /// `rowOffset` of a · `batch`, and all of them together are the batch of a sampler with `batch` · `accumulation` rows.
+    public init(
+        _ tokens: TokenFile, context: Int, batch: Int, accumulation: Int = 1, seed: UInt64, order: Order = .random,
+        purpose: Purpose = .training
+    ) throws {
+        try BatchSampler.require(context, named: "the context")
+        try BatchSampler.require(batch, named: "the batch size")
+        try BatchSampler.require(accumulation, named: "the number of accumulated batches")
+        let (needed, overflow) = context.addingReportingOverflow(1)
+        guard !overflow, tokens.count >= needed else {
+            throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: overflow ? context : needed)
+        }
+        let (rows, tooManyRows) = batch.multipliedReportingOverflow(by: accumulation)
+        guard !tooManyRows else {
+            throw TextError.invalidSetting(name: "the number of accumulated batches", value: "\(accumulation)", requirement: "smaller")
+        }
+        (self.tokens, self.context, self.batch, self.order, rowsPerStep) = (tokens, context, batch, order, rows)
+        philox = Philox(seed: seed, domain: purpose == .training ? .batches : .evaluation)
+    }
+
+    /// Where window number `row` of a step starts.
+    public func start(step: Int, row: Int) -> Int {
+        switch order {
+        case .random:
+            let (a, b, _, _) = philox.block(stream: UInt64(bitPattern: Int64(step)), index: UInt64(bitPattern: Int64(row)))
+            let number = UInt64(a) << 32 | UInt64(b)
+            // The high half of the product is uniform over the starts, to within one part in 2^64 / starts.
+            return Int(number.multipliedFullWidth(by: UInt64(tokens.count - context)).high)
+        case .sequential:
+            let windows = UInt64((tokens.count - 1) / context)
+            let number = UInt64(bitPattern: Int64(step)) &* UInt64(rowsPerStep) &+ UInt64(bitPattern: Int64(row))
+            return Int(number % windows) * context
+        }
+    }
+
+    /// Fills `inputs` and `targets` (both batch × context, row by row) with the windows of `step` from row `rowOffset` on;
+    /// a target is the token after its input.
+    public func batch(
+        step: Int, rowOffset: Int = 0, into inputs: UnsafeMutableBufferPointer<Int32>,
+        targets: UnsafeMutableBufferPointer<Int32>
+    ) {
+        precondition(inputs.count == batch * context && targets.count == batch * context, "buffers must hold batch × context tokens")
+        for row in 0..<batch {
+            let start = start(step: step, row: rowOffset + row)
+            let range = row * context..<(row + 1) * context
+            tokens.copy(from: start, into: UnsafeMutableBufferPointer(rebasing: inputs[range]))
+            tokens.copy(from: start + 1, into: UnsafeMutableBufferPointer(rebasing: targets[range]))
+        }
+    }
+
+    static func require(_ value: Int, named name: String) throws {
+        guard value > 0 else { throw TextError.invalidSetting(name: name, value: "\(value)", requirement: "at least 1") }
+    }
+}

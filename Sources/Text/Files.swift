@@ -1,0 +1,122 @@
+import Foundation
+
+/// Files by the system's own calls, whose errors say exactly what went wrong.
+enum Files {
+    /// What the last failed call left in `errno`, in words.
+    static var lastError: String { String(cString: strerror(errno)) }
+
+    enum Kind { case file, folder, other }
+
+    /// What there is at `path` (links followed), or nil.
+    static func kind(of path: String) -> Kind? {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        switch info.st_mode & S_IFMT {
+        case S_IFREG: return .file
+        case S_IFDIR: return .folder
+        default: return .other
+        }
+    }
+
+    /// All bytes of a regular file.
+    static func read(_ path: String) throws -> [UInt8] {
+        switch kind(of: path) {
+        case .file?: break
+        case .folder?: throw TextError.unreadable(path: path, reason: "it is a folder")
+        case .other?: throw TextError.unreadable(path: path, reason: "it is not a regular file")
+        case nil where errno == ENOENT: throw TextError.missing(path: path)
+        case nil: throw TextError.unreadable(path: path, reason: lastError)
+        }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw TextError.unreadable(path: path, reason: lastError) }
+        defer { close(descriptor) }
+        var info = stat()
+        guard fstat(descriptor, &info) == 0 else { throw TextError.unreadable(path: path, reason: lastError) }
+        var failure: TextError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: Int(info.st_size)) { buffer, count in
+            while count < buffer.count, let base = buffer.baseAddress {
+                #if canImport(Darwin)
+                let got = Darwin.read(descriptor, base + count, buffer.count - count)
+                #elseif canImport(Musl)
+                let got = Musl.read(descriptor, base + count, buffer.count - count)
+                #else
+                let got = Glibc.read(descriptor, base + count, buffer.count - count)
+                #endif
+                if got < 0, errno == EINTR { continue }
+                if got < 0 { failure = .unreadable(path: path, reason: lastError) }
+                if got <= 0 { return }
+                count += got
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Writes a file so that a reader sees the old one or all of the new one, never a part, even after a power failure:
+    /// under a name of its own first, forced to disk, then renamed.
+    static func writeAtomically(_ parts: [UnsafeRawBufferPointer], to path: String) throws {
+        let temporary = "\(path).\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw TextError.unwritable(path: path, reason: lastError) }
+        do {
+            defer { close(descriptor) }
+            for part in parts {
+                var done = 0
+                while done < part.count, let base = part.baseAddress {
+                    let wrote = write(descriptor, base + done, part.count - done)
+                    if wrote < 0, errno == EINTR { continue }
+                    guard wrote > 0 else {
+                        let reason = lastError
+                        unlink(temporary)
+                        throw TextError.unwritable(path: path, reason: reason)
+                    }
+                    done += wrote
+                }
+            }
+            guard fsync(descriptor) == 0 else {
+                let reason = lastError
+                unlink(temporary)
+                throw TextError.unwritable(path: path, reason: reason)
+            }
+        }
+        guard rename(temporary, path) == 0 else {
+            let reason = lastError
+            unlink(temporary)
+            throw TextError.unwritable(path: path, reason: reason)
+        }
+        // The new name lasts once the folder is on disk as well; where folders cannot be synced nothing is lost but that.
+        let folder = open(folderPath(of: path), O_RDONLY | O_CLOEXEC)
+        if folder >= 0 {
+            fsync(folder)
+            close(folder)
+        }
+    }
+
+    static func writeAtomically(_ bytes: [UInt8], to path: String) throws {
+        try bytes.withUnsafeBytes { try writeAtomically([$0], to: path) }
+    }
+
+    /// The folder that holds `path`.
+    static func folderPath(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Whether the folder is meant to be written: an owner's permission taken away counts for the superuser as well.
+    static func isWritableFolder(_ path: String) -> Bool {
+        var info = stat()
+        guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_mode & S_IWUSR != 0 else { return false }
+        return access(path, W_OK) == 0
+    }
+
+    /// Makes the folder and those above it if need be.
+    static func makeFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            guard kind(of: path) == .folder else {
+                throw TextError.unwritable(path: path, reason: "the folder cannot be made")
+            }
+        }
+    }
+}

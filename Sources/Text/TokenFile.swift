@@ -1,0 +1,137 @@
+import Foundation
+
+/// Tokens in a file mapped into memory, two bytes each where the vocabulary allows it, otherwise four.
+///
+/// The file is a header of 64 bytes (little-endian: magic, version, bytes per token, vocabulary size, count, hash of the
+/// tokens, zeros, hash of the header) and the tokens. Opening checks all of it, so that every token handed out is below
+/// `vocabularySize` whatever the file says. Files are replaced by renaming and never changed in place.
+public final class TokenFile: @unchecked Sendable {
+    // Safe to share: nothing changes after initialization.
+    static let magic: UInt64 = 0x534B_4F54_4D4F_4F4C  // "LOOMTOKS"
+    static let version: UInt32 = 1
+    static let headerSize = 64
+
+    /// How many tokens there are.
+    public let count: Int
+    /// Every token is below this.
+    public let vocabularySize: Int
+    /// What the tokens are called in errors.
+    public let name: String
+    private let storage: Storage
+    private let tokens: UnsafeRawPointer
+    private let isWide: Bool
+
+    /// Memory that is given back at the end.
+    private enum Storage {
+        case mapped(UnsafeMutableRawPointer, Int)
+        case allocated(UnsafeMutableRawPointer)
+    }
+
+    deinit {
+        switch storage {
+        case .mapped(let base, let length): munmap(base, length)
+        case .allocated(let base): base.deallocate()
+        }
+    }
+
+    /// Tokens that are kept in memory only.
+    public init(tokens: [Int32], vocabularySize: Int, name: String = "tokens") throws {
+        try TokenFile.check(tokens, vocabularySize: vocabularySize)
+        isWide = TokenFile.isWide(vocabularySize)
+        let packed = TokenFile.pack(tokens, isWide: isWide)
+        let base = packed.withUnsafeBytes { bytes in
+            let base = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.count, 1), alignment: 16)
+            UnsafeMutableRawBufferPointer(start: base, count: bytes.count).copyMemory(from: bytes)
+            return base
+        }
+        storage = .allocated(base)
+        self.tokens = UnsafeRawPointer(base)
+        (count, self.vocabularySize, self.name) = (tokens.count, vocabularySize, name)
+    }
+
+    /// Opens the file at `path`, and throws if it is anything but a whole token file.
+    public init(path: String, name: String? = nil) throws {
+        func damaged(_ reason: String) -> TextError { .damagedTokenFile(path: path, reason: reason) }
+        guard Files.kind(of: path) != nil else { throw TextError.missing(path: path) }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw TextError.unreadable(path: path, reason: Files.lastError) }
+        defer { close(descriptor) }
+        var info = stat()
+        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { throw damaged("not a regular file") }
+        let length = Int(info.st_size)
+        guard length >= TokenFile.headerSize else { throw damaged("\(length) bytes are less than its header") }
+        guard let base = mmap(nil, length, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
+            throw TextError.unreadable(path: path, reason: Files.lastError)
+        }
+        // From here on deinit unmaps; before that every way out has to.
+        let header: Header
+        do {
+            header = try Header(UnsafeRawBufferPointer(start: base, count: length), damaged: damaged)
+        } catch {
+            munmap(base, length)
+            throw error
+        }
+        storage = .mapped(base, length)
+        tokens = UnsafeRawPointer(base + TokenFile.headerSize)
+        (isWide, count, vocabularySize) = (header.isWide, header.count, header.vocabularySize)
+        self.name = name ?? path
+    }
+
+    /// Writes tokens to a file, all or nothing.
+    public static func write(_ tokens: [Int32], vocabularySize: Int, to path: String) throws {
+        try check(tokens, vocabularySize: vocabularySize)
+        let isWide = isWide(vocabularySize)
+        let packed = pack(tokens, isWide: isWide)
+        try packed.withUnsafeBytes { payload in
+            let header = Header(isWide: isWide, vocabularySize: vocabularySize, count: tokens.count).bytes(for: payload)
+            try header.withUnsafeBytes { try Files.writeAtomically([$0, payload], to: path) }
+        }
+    }
+
+    /// The token at `index`.
+    public subscript(index: Int) -> Int32 {
+        precondition(index >= 0 && index < count, "token index out of range")
+        return isWide
+            ? tokens.load(fromByteOffset: index * 4, as: Int32.self)
+            : Int32(tokens.load(fromByteOffset: index * 2, as: UInt16.self))
+    }
+
+    /// Copies the tokens from `start` on to fill `destination`.
+    public func copy(from start: Int, into destination: UnsafeMutableBufferPointer<Int32>) {
+        precondition(start >= 0 && start <= count && destination.count <= count - start, "token range out of range")
+        if isWide {
+            let source = tokens.assumingMemoryBound(to: Int32.self) + start
+            for index in destination.indices { destination[index] = source[index] }
+        } else {
+            let source = tokens.assumingMemoryBound(to: UInt16.self) + start
+            for index in destination.indices { destination[index] = Int32(source[index]) }
+        }
+    }
+
+    /// All tokens.
+    public func all() -> [Int32] {
+        [Int32](unsafeUninitializedCapacity: count) { buffer, filled in
+            copy(from: 0, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+            filled = count
+        }
+    }
+
+    static func isWide(_ vocabularySize: Int) -> Bool { vocabularySize > 1 << 16 }
+
+    private static func check(_ tokens: [Int32], vocabularySize: Int) throws {
+        guard vocabularySize > 0, vocabularySize <= Int(Int32.max) else {
+            throw TextError.invalidSetting(name: "the vocabulary size", value: "\(vocabularySize)", requirement: "1 to 2147483647")
+        }
+        // Negative ids are huge as unsigned numbers.
+        let largest = tokens.reduce(0 as UInt32) { max($0, UInt32(bitPattern: $1)) }
+        guard !tokens.isEmpty, largest >= UInt32(vocabularySize) else { return }
+        for (position, id) in tokens.enumerated() where id < 0 || Int(id) >= vocabularySize {
+            throw TextError.tokenOutOfRange(id: Int(id), position: position, vocabularySize: vocabularySize)
+        }
+    }
+
+    private static func pack(_ tokens: [Int32], isWide: Bool) -> [UInt16] {
+        if !isWide { return tokens.map { UInt16(truncatingIfNeeded: $0) } }
+        return tokens.flatMap { [UInt16(truncatingIfNeeded: $0), UInt16(truncatingIfNeeded: $0 >> 16)] }
+    }
+}
