@@ -2,13 +2,13 @@ import Autograd
 import Foundation
 
 /// One way in which a decision of the story grammar can go: the text that it puts next, how often, and what it means.
-struct Alternative<Value> {
-    let text: String
+package struct Alternative<Value> {
+    package let text: String
     /// Relative frequency; 0 makes the alternative impossible.
-    let weight: Int
-    let value: Value
+    package let weight: Int
+    package let value: Value
 
-    init(_ text: String, _ weight: Int, _ value: Value) {
+    package init(_ text: String, _ weight: Int, _ value: Value) {
         self.text = text
         self.weight = weight
         self.value = value
@@ -22,7 +22,7 @@ struct Alternative<Value> {
 /// grammar keeps: **at every decision no alternative's text is a prefix of another's**, so that at most one of them
 /// can stand at any place of any text, every text has at most one derivation, and its probability is the product of
 /// the decisions' probabilities. (The tests check the rule at every decision of many stories.)
-protocol Chooser {
+package protocol Chooser {
     /// `Never` for choosers that cannot fail, so that generating needs no error handling.
     associatedtype Failure: Error
     /// Bytes of the present story so far; the grammar ends long stories by it.
@@ -39,22 +39,22 @@ func surprise(_ weight: Int, of total: Int) -> Double {
 }
 
 /// Samples: writes a story and keeps what its decisions cost.
-struct Generator: Chooser {
-    private(set) var bytes: [UInt8] = []
+package struct Generator: Chooser {
+    package private(set) var bytes: [UInt8] = []
     /// Sum over the decisions of -log p, in nats.
-    private(set) var nats = 0.0
+    package private(set) var nats = 0.0
     private var numbers: Philox.Sequence
 
-    var length: Int { bytes.count }
+    package var length: Int { bytes.count }
 
-    init(numbers: Philox.Sequence) {
+    package init(numbers: Philox.Sequence) {
         self.numbers = numbers
         bytes.reserveCapacity(1024)
     }
 
-    mutating func write(_ text: String) { bytes.append(contentsOf: text.utf8) }
+    package mutating func write(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
-    mutating func choose<Value>(_ alternatives: [Alternative<Value>]) -> Value {
+    package mutating func choose<Value>(_ alternatives: [Alternative<Value>]) -> Value {
         var total = 0
         for alternative in alternatives { total += alternative.weight }
         var rest = numbers.below(total)

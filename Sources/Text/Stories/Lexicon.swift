@@ -100,10 +100,11 @@ enum Lexicon {
     static let indefiniteAdjectives = adjectives.map(indefinite)
     static let indefiniteTraits = traits.map(indefinite)
 
+    /// "plum" or "plums", as it goes with `count`
+    static func noun(_ count: Int, _ kind: Int) -> String { count == 1 ? goods[kind].one : goods[kind].many }
+
     /// "one plum", "three plums", "no plums"
-    static func amount(_ count: Int, _ kind: Int) -> String {
-        numbers[count] + " " + (count == 1 ? goods[kind].one : goods[kind].many)
-    }
+    static func amount(_ count: Int, _ kind: Int) -> String { numbers[count] + " " + noun(count, kind) }
 
     /// "the kite, the drum and two plums"
     static func list(_ items: [String]) -> String {

@@ -6,8 +6,8 @@ import Foundation
 /// everywhere and always.
 ///
 /// People walk about, give, trade, hide, find, and count things, and are asked about it, so that predicting the text
-/// well needs recall over tens to hundreds of characters. As the grammar can also *score* a text, the corpus's entropy is
-/// known exactly: no model, however large, can do better on average than ``score(_:)`` says.
+/// well needs recall over tens to hundreds of characters. As the grammar can also *score* a text, the corpus's entropy
+/// is known exactly: no model, however large, can do better on average than ``score(_:)`` says.
 ///
 /// The text is ASCII. Every story starts with a title line ("# The Red Kite") and ends with an empty line.
 public struct Stories: Sendable {
@@ -44,7 +44,7 @@ public struct Stories: Sendable {
         public var description: String {
             switch self {
             case .impossible(let offset):
-                "not text of the stories corpus, version \(Stories.version): it departs from the grammar at byte \(offset)"
+                "not a text of the stories corpus, version \(Stories.version): byte \(offset) is none that could follow"
             case .noWholeStory: "there is no whole story in the text, from its title line to the empty line after it"
             case .ambiguous(let offset): "the stories grammar is ambiguous at byte \(offset)"
             }
@@ -61,7 +61,7 @@ public struct Stories: Sendable {
     /// Story `number` of this seed, with the empty line that ends it.
     public func story(_ number: Int) -> String { String(decoding: generate(number).bytes, as: UTF8.self) }
 
-    /// Whole stories from number `first` on, at least `characters` characters (= bytes) of them: the shortest such text.
+    /// Whole stories from number `first` on, as few as make at least `characters` characters (which are bytes).
     public func text(characters: Int, first: Int = 0) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(max(characters, 0) + 1024)
@@ -78,7 +78,7 @@ public struct Stories: Sendable {
     }
 
     /// A story's bytes and its negative log-probability in nats.
-    func generate(_ number: Int) -> Generator {
+    package func generate(_ number: Int) -> Generator {
         var teller = Teller(chooser: Generator(numbers: philox.sequence(stream: UInt64(bitPattern: Int64(number)))))
         teller.tell()
         return teller.chooser

@@ -66,8 +66,11 @@ extension Teller {
     }
 
     private enum Act {
-        case walk, together(Int), give, find, hide, leave, look, trade, gather, eat, count, ask(Int), tell(Int), say, nest
+        case walk, together(Int), give, find, hide, leave, look, trade, nest
+        case gather, eat, count
+        case ask(Int), tell(Int), say
         case remember, think
+        case idle(String, [Int])
     }
 
     private mutating func act(_ person: Int) throws(C.Failure) {
@@ -94,6 +97,10 @@ extension Teller {
         case .tell(let other): try inform(person, other)
         case .say: try say(person)
         case .nest: try nest(person)
+        case .idle(let manner, let others):
+            remarks.insert(manner)
+            world.topic = nil
+            mentioned(person, others: others)
         case .remember:
             lastWalker = walker
             try remember(person)
@@ -121,7 +128,7 @@ extension Teller {
                 result.append(Alternative(" told " + name(other) + " that ", 2, .tell(other)))
             }
         }
-        if !here.isEmpty, !held.isEmpty || goods.contains(where: { $0 > 0 }) {
+        if !here.isEmpty, !held.isEmpty || here.contains(where: { canGiveGoods(person, $0) }) {
             var weight = 8
             if case .give(let thing, let to)? = goal, held.contains(thing), here.contains(to) { weight = 80 }
             result.append(Alternative(" gave ", weight, .give))
@@ -151,6 +158,17 @@ extension Teller {
         }
         if goods.contains(where: { $0 > 1 }) { result.append(Alternative(" counted ", 2, .count)) }
         result.append(Alternative(" said, \"", 3, .say))
+        for manner in [" laughed.", " yawned.", " sat down to rest.", " sang a little song.", " waited for a while."]
+        where !remarks.contains(manner) {
+            result.append(Alternative(manner, 1, .idle(manner, [])))
+        }
+        for manner in [" sang a song.", " played a game.", " danced.", " talked for a long time."]
+        where !remarks.contains(manner) {
+            result += here.map { Alternative(" and " + name($0) + manner, 1, .idle(manner, [$0])) }
+        }
+        if !remarks.contains(" smiled") {
+            result += here.map { Alternative(" smiled at " + name($0) + ".", 1, .idle(" smiled", [$0])) }
+        }
         if !nestTold, world.things.count < 5 { result.append(Alternative(" came upon ", 2, .nest)) }
         if !memories(of: person).isEmpty { result.append(Alternative(" remembered that ", 2, .remember)) }
         if here.count < world.people.count - 1 { result.append(Alternative(" thought of ", 2, .think)) }

@@ -71,7 +71,8 @@ extension Teller {
         for person in world.people {
             add("Where was " + person.name, person.capitalShe + " was " + Lexicon.places[person.place].at, 3)
             if let home = person.home {
-                add("Where did " + person.name + " live", person.capitalShe + " lived near the " + Lexicon.places[home].name, 2)
+                let answer = person.capitalShe + " lived near the " + Lexicon.places[home].name
+                add("Where did " + person.name + " live", answer, 2)
             }
             for (kind, count) in person.goods.enumerated() where count > 0 {
                 let answer = person.capitalShe + " had " + (count == 1 ? "only one" : Lexicon.numbers[count])

@@ -10,8 +10,8 @@ extension Teller {
         var alternatives: [Alternative<(Int, Int)>] = []
         for kind in Lexicon.places[world.people[person].place].goods {
             for count in 1...6 where goods[kind] + count <= Lexicon.most {
-                let words = goods[kind] == 0 ? Lexicon.amount(count, kind)
-                    : Lexicon.numbers[count] + " more " + (count == 1 ? Lexicon.goods[kind].one : Lexicon.goods[kind].many)
+                let more = goods[kind] > 0 ? " more " : " "
+                let words = Lexicon.numbers[count] + more + Lexicon.noun(count, kind)
                 let weight = wanted?.kind == kind ? (wanted?.count == count ? 20 : 4) : 1
                 alternatives.append(Alternative(words + ".", weight, (kind, count)))
             }
@@ -44,9 +44,10 @@ extension Teller {
         world.topic = nil
         mentioned(person)
         guard left > 0 else { return }
+        let were = left == 1 ? "was " : "were ", rest = Lexicon.amount(left, kind)
         followUps = [
-            Alternative(" Then " + (left == 1 ? "there was " : "there were ") + Lexicon.amount(left, kind) + " left.", 30, .followUp),
-            Alternative(" " + Lexicon.capitalized(Lexicon.amount(left, kind)) + (left == 1 ? " was left." : " were left."), 30, .followUp),
+            Alternative(" Then there " + were + rest + " left.", 30, .followUp),
+            Alternative(" " + Lexicon.capitalized(rest) + " " + were + "left.", 30, .followUp),
         ]
     }
 

@@ -69,7 +69,7 @@ extension Teller {
             try home(of: main, lead: " lived near the ")
             return main
         case .once:
-            // "There once was a quiet girl named Anna. She lived near the river. One cold morning, she was in the barn."
+            // "There once was a quiet girl named Anna. She lived near the river. One cold morning, she was ..."
             let traitIndex: Int, female: Bool
             if let name {
                 female = Lexicon.names[name].female
@@ -158,8 +158,8 @@ extension Teller {
 
     /// False if nobody else comes; what person 0 wants is then begun.
     private mutating func introduceAnother() throws(C.Failure) -> Bool {
-        let more = world.people.count == 2 ? 2 : 1
-        guard try either((" " + world.people[0].capitalHer + " ", more), (wishLead, world.people.count == 2 ? 2 : 5)) else { return false }
+        let (more, enough) = world.people.count == 2 ? (2, 2) : (1, 5)
+        guard try either((" " + world.people[0].capitalHer + " ", more), (wishLead, enough)) else { return false }
         try introduce(name: nil)
         return true
     }

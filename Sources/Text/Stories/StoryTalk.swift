@@ -35,7 +35,8 @@ extension Teller {
         for third in world.people.indices where third != person && third != other {
             let place = world.people[third].place
             guard place != world.people[person].place else { continue }
-            add("Where is " + name(third), 4, world.people[third].capitalShe + " is " + Lexicon.places[place].at, place: place)
+            let answer = world.people[third].capitalShe + " is " + Lexicon.places[place].at
+            add("Where is " + name(third), 4, answer, place: place)
         }
         for (index, thing) in world.things.enumerated() where thing.location != .held(by: person) {
             var place: Int?
@@ -73,7 +74,9 @@ extension Teller {
             add("How many " + Lexicon.goods[kind].many + " do you have", 5, "I have " + count)
         }
         add("What do you have", 3, "I have " + world.belongings(of: other))
-        if let home = world.people[other].home { add("Where do you live", 3, "I live near the " + Lexicon.places[home].name) }
+        if let home = world.people[other].home {
+            add("Where do you live", 3, "I live near the " + Lexicon.places[home].name)
+        }
         return result
     }
 
@@ -81,7 +84,8 @@ extension Teller {
     mutating func say(_ person: Int) throws(C.Failure) {
         var sayings: [Alternative<Saying>] = [
             "What a lovely day!", "I am a little tired.", "I like this place.",
-            "I am so happy.", "I had a strange dream.",
+            "I am so happy.", "I had a strange dream.", "I am hungry.",
+            "I love to sing.", "It is getting late.", "Listen!",
             "It is so " + Lexicon.weather[world.weather] + " today.",
         ].filter { !remarks.contains($0) }.map { Alternative($0 + "\"", 2, .remark($0)) }
         let here = world.people[person].place
@@ -104,7 +108,8 @@ extension Teller {
             switch world.things[thing].location {
             case .held(person): return nil
             case .held(let holder): return Memory(thing: thing, text: name(holder) + " had ", holder: holder)
-            case .lying(let place, let spot): return Memory(thing: thing, text: " was " + world.spotText(place: place, spot: spot), holder: nil)
+            case .lying(let place, let spot):
+                return Memory(thing: thing, text: " was " + world.spotText(place: place, spot: spot), holder: nil)
             }
         }
     }

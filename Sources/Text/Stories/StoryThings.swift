@@ -43,8 +43,10 @@ extension Teller {
             thingWanted = thing
             if here.contains(to) { personWanted = to }
         }
-        var first: [Alternative<First>] = here.map {
-            Alternative(name($0) + " ", $0 == personWanted ? 90 : 9, .person($0))
+        // Someone who has all the goods they can have can still be given things.
+        var first: [Alternative<First>] = here.map { to in
+            let possible = !held.isEmpty || canGiveGoods(person, to)
+            return Alternative(name(to) + " ", !possible ? 0 : to == personWanted ? 90 : 9, .person(to))
         }
         for thing in held {
             first += mentions(thing, suffix: " to ", weight: thing == thingWanted ? 10 : 1, .thing(thing))
@@ -76,6 +78,12 @@ extension Teller {
         }
     }
 
+    func canGiveGoods(_ person: Int, _ to: Int) -> Bool {
+        Lexicon.goods.indices.contains {
+            world.people[person].goods[$0] > 0 && world.people[to].goods[$0] < Lexicon.most
+        }
+    }
+
     private mutating func hand(_ thing: Int, from person: Int, to: Int) {
         world.move(thing, to: .held(by: to), seenWith: person)
         world.noteGiven(thing, by: person, to: to)
@@ -103,9 +111,10 @@ extension Teller {
         let place = world.people[person].place
         try pick(Lexicon.places[place].spots.map { " " + $0 + "." })
         own(thing, found: person)
+        let noun = Lexicon.nouns[world.things[thing].noun], said = "\" said " + name(person) + "."
         followUps = [
-            Alternative(" \"Look what I found!\" said " + name(person) + ".", 10, .followUp),
-            Alternative(" \"Whose " + Lexicon.nouns[world.things[thing].noun] + " is this?\" said " + name(person) + ".", 8, .followUp),
+            Alternative(" \"Look what I found!" + said, 10, .followUp),
+            Alternative(" \"Whose " + noun + " is this?" + said, 8, .followUp),
         ]
     }
 
@@ -133,7 +142,8 @@ extension Teller {
             return
         }
         world.hidden = thing
-        let manner = here.isEmpty ? " when nobody was looking." : " while " + world.names(here) + (here.count > 1 ? " were" : " was") + " watching."
+        let watching = (here.count > 1 ? " were" : " was") + " watching."
+        let manner = here.isEmpty ? " when nobody was looking." : " while " + world.names(here) + watching
         let told = try either((manner, 1), (".", 1))
         mentioned(person, others: told ? here : [])
     }

@@ -2,20 +2,24 @@
 ///
 /// The grammar goes strictly from left to right: a decision writes its text when it is made, and nothing is decided
 /// that shows only later. See `Chooser` for why.
-struct Teller<C: Chooser> {
+package struct Teller<C: Chooser> {
     /// How every story starts; nowhere else does this character stand.
     static var mark: String { "# " }
     /// What stands after every story and nowhere within one.
     static var separator: String { "\n\n" }
 
-    var chooser: C
+    package var chooser: C
     var world = World()
     /// Whole sentences that can follow right on the last one, and only there: thanks, results, cries.
     var followUps: [Alternative<Step>] = []
     var usedNames: Set<Int> = []
     var usedNouns: Set<Int> = []
-    var scenes = ["A bird sang in a tree.", "A dog barked far away.", "The wind grew stronger.", "It began to rain."]
-    /// What was said for conversation's sake.
+    /// What can still happen around the people.
+    var scenes = [
+        "A bird sang in a tree.", "A dog barked far away.", "A cart rolled by.", "The wind grew stronger.",
+        "The sun came out.", "It began to rain.",
+    ]
+    /// What was said for conversation's sake, and done for no end; nothing of it comes twice.
     var remarks: Set<String> = []
     /// Whether somebody has already opened a box in this story.
     var nestTold = false
@@ -34,10 +38,10 @@ struct Teller<C: Chooser> {
         case end
     }
 
-    init(chooser: C) { self.chooser = chooser }
+    package init(chooser: C) { self.chooser = chooser }
 
     /// Tells the story from the title to the separator.
-    mutating func tell() throws(C.Failure) {
+    package mutating func tell() throws(C.Failure) {
         try open()
         while try step() {}
         try close()
@@ -94,7 +98,8 @@ struct Teller<C: Chooser> {
     mutating func newThing(at location: World.Location, small: Bool = false) throws(C.Failure) -> Int {
         let adjective = try pick(Lexicon.indefiniteAdjectives.map { $0 + " " })
         let candidates = (small ? Lexicon.firstSmallNoun : 0)..<Lexicon.nouns.count
-        let noun = try choose(candidates.filter { !usedNouns.contains($0) }.map { Alternative(Lexicon.nouns[$0], 1, $0) })
+        let unused = candidates.filter { !usedNouns.contains($0) }
+        let noun = try choose(unused.map { Alternative(Lexicon.nouns[$0], 1, $0) })
         return add(World.Thing(noun: noun, adjective: adjective, location: location))
     }
 
@@ -119,8 +124,8 @@ struct Teller<C: Chooser> {
     /// One of the other places, as "garden", followed by `suffix`. Where `person` has reason to go is likelier.
     mutating func destination(for person: Int, suffix: String = "") throws(C.Failure) -> Int {
         let here = world.people[person].place
-        return try choose(Lexicon.places.indices.compactMap { place in
-            place == here ? nil : Alternative(Lexicon.places[place].name + suffix, attraction(of: place, for: person), place)
+        return try choose(Lexicon.places.indices.filter { $0 != here }.map { place in
+            Alternative(Lexicon.places[place].name + suffix, attraction(of: place, for: person), place)
         })
     }
 
