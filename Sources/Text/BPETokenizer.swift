@@ -25,7 +25,9 @@ public struct BPETokenizer: Tokenizer {
 
     /// The tokenizer of these merges; a merge may only use bytes and merges before it, and no pair twice.
     public init(merges: [TokenPair], pattern: SplitPattern) throws {
-        guard merges.count < Int32.max - 256 else { throw TextError.damagedTokenizer(reason: "\(merges.count) merges are too many") }
+        guard merges.count < Int32.max - 256 else {
+            throw TextError.damagedTokenizer(reason: "\(merges.count) merges are too many")
+        }
         var ranks = PairTable(minimumCapacity: merges.count)
         var bytes = [UInt8](0...255)
         var ends = Array(1...256)

@@ -38,7 +38,8 @@ private struct ChunkCounts {
     var distinctBytes: Int { ranges.reduce(0) { $0 + $1.count } }
 
     init(_ text: UnsafeBufferPointer<UInt8>, pattern: SplitPattern) {
-        let pieces = ChunkCounts.pieces(of: text, atMost: min(ProcessInfo.processInfo.activeProcessorCount, 1 + text.count / 200_000))
+        let threads = min(ProcessInfo.processInfo.activeProcessorCount, 1 + text.count / 200_000)
+        let pieces = ChunkCounts.pieces(of: text, atMost: threads)
         var partial = [(ChunkTable, [Int])?](repeating: nil, count: pieces.count)
         partial.withUnsafeMutableBufferPointer { partial in
             // Every thread reads the text and writes one element of its own.

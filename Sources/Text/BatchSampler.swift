@@ -39,7 +39,8 @@ public struct BatchSampler: Sendable {
         }
         let (rows, tooManyRows) = batch.multipliedReportingOverflow(by: accumulation)
         guard !tooManyRows else {
-            throw TextError.invalidSetting(name: "the number of accumulated batches", value: "\(accumulation)", requirement: "smaller")
+            throw TextError.invalidSetting(
+                name: "the number of accumulated batches", value: "\(accumulation)", requirement: "smaller")
         }
         (self.tokens, self.context, self.batch, self.order, rowsPerStep) = (tokens, context, batch, order, rows)
         philox = Philox(seed: seed, domain: purpose == .training ? .batches : .evaluation)
@@ -66,7 +67,8 @@ public struct BatchSampler: Sendable {
         step: Int, rowOffset: Int = 0, into inputs: UnsafeMutableBufferPointer<Int32>,
         targets: UnsafeMutableBufferPointer<Int32>
     ) {
-        precondition(inputs.count == batch * context && targets.count == batch * context, "buffers must hold batch × context tokens")
+        precondition(
+            inputs.count == batch * context && targets.count == batch * context, "buffers must hold batch × context tokens")
         for row in 0..<batch {
             let start = start(step: step, row: rowOffset + row)
             let range = row * context..<(row + 1) * context

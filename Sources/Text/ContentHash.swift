@@ -32,7 +32,8 @@ public struct ContentHash: Hashable, Sendable, CustomStringConvertible {
         guard let base = bytes.baseAddress else { return multiplyFold(state, 0x9E37_79B9_7F4A_7C15) }
         var index = 0
         while bytes.count - index >= 8 {
-            state = multiplyFold(state ^ base.loadUnaligned(fromByteOffset: index, as: UInt64.self).littleEndian, 0x9E37_79B9_7F4A_7C15 ^ seed)
+            let word = base.loadUnaligned(fromByteOffset: index, as: UInt64.self).littleEndian
+            state = multiplyFold(state ^ word, 0x9E37_79B9_7F4A_7C15 ^ seed)
             index += 8
         }
         var tail: UInt64 = 0

@@ -37,16 +37,20 @@ public struct Corpus: Sendable {
         try Corpus(name: name, bytes: Array(text.utf8), info: info, folder: nil)
     }
 
+    static func generated(name: String, bytes: [UInt8], info: String?) throws -> Corpus {
+        try Corpus(name: name, bytes: bytes, info: info, folder: nil)
+    }
+
     /// A file of UTF-8 text, or a folder: its files and those of the folders in it in order of their paths, hidden ones
     /// skipped, joined by line breaks.
     public static func file(_ path: String) throws -> Corpus {
         guard Files.kind(of: path) == .folder else {
-            return try Corpus(name: path, bytes: Files.read(path), info: "file \(path)", folder: Files.folderPath(of: path))
+            return try Corpus(name: path, bytes: Files.contents(of: path), info: "file \(path)", folder: Files.folderPath(of: path))
         }
         let files = try filePaths(in: path)
         var bytes: [UInt8] = []
         for file in files {
-            let part = try Files.read(file)
+            let part = try Files.contents(of: file)
             // Checked one by one so that an error names the file.
             if let offset = part.withUnsafeBufferPointer({ UTF8Scalars.firstMalformedOffset(in: $0) }) {
                 throw TextError.notUTF8(source: file, byteOffset: offset)

@@ -28,14 +28,16 @@ public struct Dataset: Sendable {
         locations: Locations = Locations()
     ) throws -> Dataset {
         guard validationFraction > 0, validationFraction < 1 else {
-            throw TextError.invalidSetting(name: "the validation fraction", value: "\(validationFraction)", requirement: "between 0 and 1")
+            throw TextError.invalidSetting(
+                name: "the validation fraction", value: "\(validationFraction)", requirement: "between 0 and 1")
         }
         let cache = usesCache ? DatasetCache(for: corpus, locations: locations) : nil
         return try corpus.bytes.withUnsafeBufferPointer { text in
             let characters = UTF8Scalars.count(in: text)
             let trainCharacters = Int((1 - validationFraction) * Double(characters))
             guard trainCharacters >= 1, trainCharacters < characters else {
-                throw TextError.tooShort(source: corpus.name, characters: characters, needed: max(2, Int((1 / (1 - validationFraction)).rounded(.up))))
+                let needed = max(2, (1 / (1 - validationFraction)).rounded(.up))
+                throw TextError.tooShort(source: corpus.name, characters: characters, needed: Int(exactly: needed) ?? .max)
             }
             let split = UTF8Scalars.byteOffset(ofScalar: trainCharacters, in: text)
             let trainText = UnsafeBufferPointer(rebasing: text[..<split])
@@ -47,10 +49,11 @@ public struct Dataset: Sendable {
             let tokenizerKey = "\(tokenizer.kind)\(tokenizer.vocabularySize)-\(ContentHash(tokenizer.serialized()))"
             func tokens(_ part: String, _ text: UnsafeBufferPointer<UInt8>) throws -> TokenFile {
                 let title = "\(corpus.name) (\(part))"
+                let size = tokenizer.vocabularySize
                 guard let cache else {
-                    return try TokenFile(tokens: tokenizer.encode(utf8: text), vocabularySize: tokenizer.vocabularySize, name: title)
+                    return try TokenFile(tokens: tokenizer.encode(utf8: text), vocabularySize: size, name: title)
                 }
-                return try cache.tokens("\(key)-\(tokenizerKey)-\(part)", called: title, vocabularySize: tokenizer.vocabularySize) {
+                return try cache.tokens("\(key)-\(tokenizerKey)-\(part)", called: title, vocabularySize: size) {
                     try tokenizer.encode(utf8: text)
                 }
             }

@@ -41,22 +41,10 @@ struct DatasetCache: Sendable {
     /// The tokenizer kept under `name` if it is there and whole, otherwise the one that `make` gives, which is kept.
     func tokenizer(_ name: String, make: () throws -> any Tokenizer) throws -> any Tokenizer {
         let path = "\(folder)/\(name).tokenizer"
-        if let bytes = try? Files.read(path), let tokenizer = DatasetCache.unsealed(bytes) { return tokenizer }
+        // Sealed: a tokenizer with a changed merge still reads as a tokenizer, but as another one.
+        if let bytes = SealedFile.read(path), let tokenizer = try? Tokenizers.load(Data(bytes)) { return tokenizer }
         let tokenizer = try make()
-        try? Files.writeAtomically(DatasetCache.sealed(tokenizer), to: path)
+        try? SealedFile.write(Array(tokenizer.serialized()), to: path)
         return tokenizer
-    }
-
-    /// The tokenizer's JSON behind a line with its hash: a changed merge still reads as a tokenizer, but another one.
-    private static func sealed(_ tokenizer: any Tokenizer) -> [UInt8] {
-        let data = tokenizer.serialized()
-        return Array("\(ContentHash(data))\n".utf8) + data
-    }
-
-    private static func unsealed(_ bytes: [UInt8]) -> (any Tokenizer)? {
-        guard let end = bytes.firstIndex(of: 0x0A) else { return nil }
-        let data = bytes[(end + 1)...]
-        guard String(decoding: bytes[..<end], as: UTF8.self) == ContentHash(data).description else { return nil }
-        return try? Tokenizers.load(Data(data))
     }
 }

@@ -19,7 +19,7 @@ enum Files {
     }
 
     /// All bytes of a regular file.
-    static func read(_ path: String) throws -> [UInt8] {
+    static func contents(of path: String) throws -> [UInt8] {
         switch kind(of: path) {
         case .file?: break
         case .folder?: throw TextError.unreadable(path: path, reason: "it is a folder")
@@ -35,13 +35,7 @@ enum Files {
         var failure: TextError?
         let bytes = [UInt8](unsafeUninitializedCapacity: Int(info.st_size)) { buffer, count in
             while count < buffer.count, let base = buffer.baseAddress {
-                #if canImport(Darwin)
-                let got = Darwin.read(descriptor, base + count, buffer.count - count)
-                #elseif canImport(Musl)
-                let got = Musl.read(descriptor, base + count, buffer.count - count)
-                #else
-                let got = Glibc.read(descriptor, base + count, buffer.count - count)
-                #endif
+                let got = read(descriptor, base + count, buffer.count - count)
                 if got < 0, errno == EINTR { continue }
                 if got < 0 { failure = .unreadable(path: path, reason: lastError) }
                 if got <= 0 { return }

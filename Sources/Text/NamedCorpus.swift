@@ -34,13 +34,13 @@ extension Corpus {
     package static func load(_ published: Published, locations: Locations, downloader: Downloader) throws -> Corpus {
         let name = published.name
         if let data = locations.data {
-            for candidate in ["\(name)/input.txt", "\(name).txt", "input.txt"] where Files.kind(of: "\(data)/\(candidate)") == .file {
-                return try corpus(name, at: "\(data)/\(candidate)")
-            }
+            let candidates = ["\(name)/input.txt", "\(name).txt", "input.txt"].map { "\(data)/\($0)" }
+            if let found = candidates.first(where: { Files.kind(of: $0) == .file }) { return try corpus(name, at: found) }
         }
         guard let cache = locations.cache else {
             throw TextError.downloadFailed(
-                url: published.url, reason: "there is no cache folder to keep it in", remedy: "set HOME, XDG_CACHE_HOME or LOOM_DATA")
+                url: published.url, reason: "there is no cache folder to keep it in",
+                remedy: "set HOME, XDG_CACHE_HOME or LOOM_DATA")
         }
         let path = "\(cache)/\(name)/input.txt"
         // The hash was checked when the file was written; its size is enough to tell that it is still whole.

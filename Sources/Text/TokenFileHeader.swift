@@ -11,7 +11,9 @@ extension TokenFile {
 
         /// Reads the header of a whole file, which must be at least as long as a header.
         init(_ file: UnsafeRawBufferPointer, damaged: (String) -> TextError) throws {
-            func word(_ offset: Int) -> UInt64 { UInt64(littleEndian: file.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
+            func word(_ offset: Int) -> UInt64 {
+                UInt64(littleEndian: file.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            }
             guard word(0) == TokenFile.magic else { throw damaged("it does not start as one") }
             guard word(56) == Header.hash(UnsafeRawBufferPointer(rebasing: file[..<56])) else {
                 throw damaged("the header does not match its checksum")
@@ -42,7 +44,8 @@ extension TokenFile {
         package func bytes(for payload: UnsafeRawBufferPointer) -> [UInt8] {
             let width: UInt64 = isWide ? 4 : 2
             let words = [
-                TokenFile.magic, UInt64(TokenFile.version) | width << 32, UInt64(vocabularySize), UInt64(count), Header.hash(payload), 0, 0,
+                TokenFile.magic, UInt64(TokenFile.version) | width << 32, UInt64(vocabularySize), UInt64(count),
+                Header.hash(payload), 0, 0,
             ]
             var bytes = words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) } }
             let checksum = bytes.withUnsafeBytes { Header.hash($0) }
@@ -50,6 +53,8 @@ extension TokenFile {
             return bytes
         }
 
-        private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 { ContentHash.fold(bytes, seed: UInt64(TokenFile.version)) }
+        private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+            ContentHash.fold(bytes, seed: UInt64(TokenFile.version))
+        }
     }
 }

@@ -64,10 +64,23 @@ import Text
     }
 
     @Test func storiesComeFromTheSeed() throws {
-        let stories = try Corpus.load(source: "stories", seed: 7, characters: 2000)
+        let cache = try TemporaryFolder()
+        let locations = Locations(data: nil, cache: cache.path)
+        let stories = try Corpus.load(source: "stories", seed: 7, characters: 2000, cache: false, locations: locations)
         #expect(stories.name == "stories" && stories.characterCount >= 1000)
-        #expect(try Corpus.load(source: "stories", seed: 7, characters: 2000).bytes == stories.bytes)
-        #expect(throws: TextError.self) { try Corpus.load(source: "stories", characters: 0) }
+        #expect(cache.names().isEmpty)
+        // Made and kept, found again, damaged and made again.
+        for _ in 0..<2 {
+            #expect(try Corpus.load(source: "stories", seed: 7, characters: 2000, locations: locations).bytes == stories.bytes)
+        }
+        let name = try #require(cache.names(in: "stories").first)
+        let file = cache.path + "/stories/" + name
+        var data = try #require(FileManager.default.contents(atPath: file))
+        data[500] = UInt8(ascii: "~")
+        try data.write(to: URL(fileURLWithPath: file))
+        #expect(try Corpus.load(source: "stories", seed: 7, characters: 2000, locations: locations).bytes == stories.bytes)
+        #expect(cache.names(in: "stories") == [name])
+        #expect(throws: TextError.self) { try Corpus.load(source: "stories", characters: 0, locations: locations) }
     }
 
     @Test(arguments: ["tinyshakespeare/input.txt", "tinyshakespeare.txt", "input.txt"]) func theDataFolderGoesFirst(name: String) throws {

@@ -2,7 +2,8 @@ import Foundation
 import Testing
 import Text
 
-@Suite struct DownloadTests {
+// One after another, so that no test gets the port that another has just left.
+@Suite(.serialized) struct DownloadTests {
     static let body = Array(String(repeating: "First Citizen:\nSpeak, speak.\n", count: 2000).utf8)
 
     private func load(_ url: String, _ cache: TemporaryFolder, sha256: String? = nil) throws -> Corpus {

@@ -16,6 +16,8 @@ final class LocalServer: @unchecked Sendable {
 
     /// `response` nil accepts connections and stays silent.
     init(response: [UInt8]?) throws {
+        // A client that hangs up early must not end the process.
+        signal(SIGPIPE, SIG_IGN)
         #if os(Linux)
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         #else
@@ -60,5 +62,8 @@ final class LocalServer: @unchecked Sendable {
     }
 
     /// Stops listening; the port then refuses connections.
-    func stop() { shutdown(listener, Int32(SHUT_RDWR)); close(listener) }
+    func stop() {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+    }
 }
