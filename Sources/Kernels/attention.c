@@ -14,16 +14,29 @@ LOOM_INLINE void visible_keys(const loom_strip *s, loom_size i, loom_size *first
     *last = high;
 }
 
-/// z in place of n raw scores, the first of them `distance` positions before the query; returns the largest z, NaN if
-/// one is NaN.
-LOOM_INLINE float finish_scores(float *x, loom_size n, float scale, float cap, float slope, float distance,
-                                const int capped) {
+/// Rows are computed in whole vectors: what they hold past the visible keys is ignored, and zeroed at the end.
+enum { LOOM_ROUND = 16 };
+
+/// How many numbers to compute for n visible keys when there is room for `room`.
+LOOM_INLINE loom_size rounded(loom_size n, loom_size room) {
+    loom_size whole = (n + LOOM_ROUND - 1) / LOOM_ROUND * LOOM_ROUND;
+    return whole < room ? whole : room;
+}
+
+/// Rows may be short, so one vector at a time.
+#define LOOM_ROWS _Pragma("clang loop vectorize(assume_safety) vectorize_width(16) interleave_count(1)")
+
+/// z in place of n raw scores, -infinity after them up to `whole`. The first key is `distance` positions before the
+/// query. Returns the largest z.
+LOOM_INLINE float finish_scores(float *x, loom_size n, loom_size whole, float scale, float cap, float slope,
+                                float distance, const int capped) {
     float inverse = capped ? scale / cap : 0.0f;
     int32_t best = INT32_MIN;
-    LOOM_VECTORIZE
-    for (int32_t j = 0; j < (int32_t)n; j++) {
+    LOOM_ROWS
+    for (int32_t j = 0; j < (int32_t)whole; j++) {
         float z = capped ? cap * fast_tanh(x[j] * inverse) : scale * x[j];
         z = z - slope * (distance - (float)j);
+        z = j < (int32_t)n ? z : -INFINITY;
         x[j] = z;
         int32_t order = loom_order(z);
         best = order > best ? order : best;
@@ -35,7 +48,7 @@ LOOM_INLINE float finish_scores(float *x, loom_size n, float scale, float cap, f
 LOOM_INLINE float exponentials(float *x, loom_size n, float top) {
     LOOM_REASSOCIATE
     float sum = 0;
-    LOOM_VECTORIZE
+    LOOM_ROWS
     for (loom_size j = 0; j < n; j++) {
         float e = fast_exp(x[j] - top);
         x[j] = e;
@@ -68,25 +81,24 @@ LOOM_HOT void loom_attention_softmax(const loom_strip *s, float *scores, float *
         float *row = scores + i * s->stride;
         loom_size first, last;
         visible_keys(s, i, &first, &last);
+        lse[i] = -INFINITY;
+        if (first < last) {
+            float *x = row + first;
+            loom_size n = last - first, whole = rounded(n, s->keys - first);
+            float distance = (float)(s->query_position + i - s->key_position - first);
+            float top = s->softcap > 0 ? finish_scores(x, n, whole, s->scale, s->softcap, s->slope, distance, 1)
+                                       : finish_scores(x, n, whole, s->scale, 0, s->slope, distance, 0);
+            float sum = exponentials(x, whole, top), factor = 1.0f / sum;
+            lse[i] = top + fast_log(sum);
+            if (s->dropout > 0) {
+                drop(s, x, whole, dropout_element(s, i, first), factor);
+            } else {
+                LOOM_ROWS
+                for (loom_size j = 0; j < whole; j++) x[j] *= factor;
+            }
+        }
         memset(row, 0, (size_t)first * sizeof(float));
         memset(row + last, 0, (size_t)(s->keys - last) * sizeof(float));
-        if (first == last) {
-            lse[i] = -INFINITY;
-            continue;
-        }
-        float *x = row + first;
-        loom_size n = last - first;
-        float distance = (float)(s->query_position + i - s->key_position - first);
-        float top = s->softcap > 0 ? finish_scores(x, n, s->scale, s->softcap, s->slope, distance, 1)
-                                   : finish_scores(x, n, s->scale, 0, s->slope, distance, 0);
-        float sum = exponentials(x, n, top), factor = 1.0f / sum;
-        lse[i] = top + logf(sum);
-        if (s->dropout > 0) {
-            drop(s, x, n, dropout_element(s, i, first), factor);
-        } else {
-            LOOM_VECTORIZE
-            for (loom_size j = 0; j < n; j++) x[j] *= factor;
-        }
     }
 }
 
@@ -96,7 +108,7 @@ LOOM_INLINE void backward_run(const loom_strip *s, float *x, float *dx, loom_siz
                               float delta, const uint32_t *bits, const int capped, const int dropped) {
     float scale = s->scale, cap = s->softcap, slope = s->slope, p = s->dropout;
     float ratio = capped ? scale / cap : 0.0f, inverse = dropped ? 1.0f / (1.0f - p) : 1.0f;
-    LOOM_VECTORIZE
+    LOOM_ROWS
     for (int32_t j = 0; j < (int32_t)n; j++) {
         float t = capped ? fast_tanh(x[j] * ratio) : 0.0f;
         float z = capped ? cap * t : scale * x[j];
@@ -126,25 +138,27 @@ LOOM_HOT void loom_attention_softmax_backward(const loom_strip *s, float *scores
         float *row = scores + i * s->stride, *drow = dweights + i * s->stride;
         loom_size first, last;
         visible_keys(s, i, &first, &last);
+        if (first < last) {
+            float *x = row + first, *dx = drow + first;
+            loom_size n = last - first, whole = rounded(n, s->keys - first);
+            float distance = (float)(s->query_position + i - s->key_position - first);
+            uint64_t element = dropout_element(s, i, first);
+            if (s->dropout > 0) {
+                if (s->softcap > 0) {
+                    backward_dropped(s, x, dx, whole, distance, lse[i], delta[i], element, 1);
+                } else {
+                    backward_dropped(s, x, dx, whole, distance, lse[i], delta[i], element, 0);
+                }
+            } else if (s->softcap > 0) {
+                backward_run(s, x, dx, whole, distance, lse[i], delta[i], NULL, 1, 0);
+            } else {
+                backward_run(s, x, dx, whole, distance, lse[i], delta[i], NULL, 0, 0);
+            }
+        }
         memset(row, 0, (size_t)first * sizeof(float));
         memset(drow, 0, (size_t)first * sizeof(float));
         memset(row + last, 0, (size_t)(s->keys - last) * sizeof(float));
         memset(drow + last, 0, (size_t)(s->keys - last) * sizeof(float));
-        float *x = row + first, *dx = drow + first;
-        loom_size n = last - first;
-        float distance = (float)(s->query_position + i - s->key_position - first);
-        uint64_t element = dropout_element(s, i, first);
-        if (s->dropout > 0) {
-            if (s->softcap > 0) {
-                backward_dropped(s, x, dx, n, distance, lse[i], delta[i], element, 1);
-            } else {
-                backward_dropped(s, x, dx, n, distance, lse[i], delta[i], element, 0);
-            }
-        } else if (s->softcap > 0) {
-            backward_run(s, x, dx, n, distance, lse[i], delta[i], NULL, 1, 0);
-        } else {
-            backward_run(s, x, dx, n, distance, lse[i], delta[i], NULL, 0, 0);
-        }
     }
 }
 
@@ -172,17 +186,18 @@ LOOM_HOT void loom_attention_decode(const float *query, const float *keys, const
     memset(out, 0, (size_t)dim * sizeof(float));
     if (count <= 0) return;
     loom_size j = 0;
-    for (; j + 8 <= count; j += 8) loom_dots(keys + j * stride, stride, 8, query, 0, 1, dim, scratch + j);
-    for (; j < count; j++) loom_dots(keys + j * stride, stride, 1, query, 0, 1, dim, scratch + j);
+    for (; j + 8 <= count; j += 8) loom_dots(keys + j * stride, stride, 8, query, 0, 1, dim, 0, 0, scratch + j);
+    for (; j < count; j++) loom_dots(keys + j * stride, stride, 1, query, 0, 1, dim, 0, 0, scratch + j);
     // Slots up to the newest are newest - j back; those after it were written a round earlier.
     loom_size recent = newest + 1, older = count - recent;
     float top, other = -INFINITY;
     if (softcap > 0) {
-        top = finish_scores(scratch, recent, scale, softcap, slope, (float)newest, 1);
-        if (older > 0) other = finish_scores(scratch + recent, older, scale, softcap, slope, (float)(count - 1), 1);
+        top = finish_scores(scratch, recent, recent, scale, softcap, slope, (float)newest, 1);
+        if (older > 0)
+            other = finish_scores(scratch + recent, older, older, scale, softcap, slope, (float)(count - 1), 1);
     } else {
-        top = finish_scores(scratch, recent, scale, 0, slope, (float)newest, 0);
-        if (older > 0) other = finish_scores(scratch + recent, older, scale, 0, slope, (float)(count - 1), 0);
+        top = finish_scores(scratch, recent, recent, scale, 0, slope, (float)newest, 0);
+        if (older > 0) other = finish_scores(scratch + recent, older, older, scale, 0, slope, (float)(count - 1), 0);
     }
     top = other > top ? other : top;
     float factor = 1.0f / exponentials(scratch, count, top);

@@ -21,9 +21,11 @@ LOOM_INLINE float loom_sum_lanes(const loom_lanes *v) {
     return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
 }
 
-/// sums[i * rows + r] = Σ_k w[i * w_stride + k] x[r * x_stride + k] for i < count, r < rows, both constants.
+/// sums[i * rows + r] = Σ_k w[i * w_stride + k] x[r * x_stride + k] for i < count, r < rows, both constants. With
+/// `fresh`, a constant too, memory is asked for what lies `ahead` of w.
 LOOM_INLINE void loom_dots(const float *w, loom_size w_stride, const int count, const float *x, loom_size x_stride,
-                           const int rows, loom_size n, float *sums) {
+                           const int rows, loom_size n, const int fresh,
+                           loom_size ahead, float *sums) {
     loom_lanes total[16];
 #pragma unroll
     for (int i = 0; i < count * rows; i++) total[i] = (loom_lanes){0};
@@ -36,6 +38,7 @@ LOOM_INLINE void loom_dots(const float *w, loom_size w_stride, const int count, 
 #pragma unroll
         for (int i = 0; i < count; i++) {
             loom_lanes ws;
+            if (fresh) loom_prefetch(w + i * w_stride, k + ahead, 16);
             memcpy(&ws, w + i * w_stride + k, sizeof ws);
 #pragma unroll
             for (int r = 0; r < rows; r++) total[i * rows + r] = total[i * rows + r] + ws * xs[r];

@@ -31,7 +31,7 @@ LOOM_INLINE float inverse_rms(const float *x, loom_size n, float epsilon) {
     float sum = 0;
     LOOM_VECTORIZE
     for (loom_size d = 0; d < n; d++) sum += x[d] * x[d];
-    return 1.0f / sqrtf(sum / (float)n + epsilon);
+    return 1.0f / fast_sqrt(sum / (float)n + epsilon);
 }
 
 LOOM_HOT void loom_heads_forward(const loom_heads *h, const float *in, float *out, float *rstd) {

@@ -68,7 +68,7 @@ LOOM_HOT void loom_cross_entropy(float *logits, loom_size stride, const int32_t 
         } else {
             sum = gradient ? sum_exponentials(row, vocabulary, top, 1) : sum_exponentials(row, vocabulary, top, 0);
         }
-        losses[r] = (top - z) + logf(sum);
+        losses[r] = (top - z) + fast_log(sum);
         if (!gradient) continue;
         float factor = gradient_scale / sum;
         if (softcap > 0) {

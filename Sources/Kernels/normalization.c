@@ -34,8 +34,9 @@ LOOM_HOT void loom_layernorm(const float *x, const float *weight, const float *b
     for (loom_size r = 0; r < rows; r++) {
         const float *from = x + r * columns;
         float *to = y + r * columns;
+        loom_prefetch(from, columns, columns);
         float m = row_sum(from, columns) / (float)columns;
-        float s = 1.0f / sqrtf(row_squares(from, m, columns) / (float)columns + epsilon);
+        float s = 1.0f / fast_sqrt(row_squares(from, m, columns) / (float)columns + epsilon);
         mean[r] = m;
         rstd[r] = s;
         if (weight && bias) {
@@ -54,7 +55,8 @@ LOOM_HOT void loom_rmsnorm(const float *x, const float *weight, float offset, fl
                            loom_size columns, float epsilon) {
     for (loom_size r = 0; r < rows; r++) {
         const float *from = x + r * columns;
-        float s = 1.0f / sqrtf(row_squares(from, 0, columns) / (float)columns + epsilon);
+        loom_prefetch(from, columns, columns);
+        float s = 1.0f / fast_sqrt(row_squares(from, 0, columns) / (float)columns + epsilon);
         rstd[r] = s;
         if (weight) {
             write_row(from, weight, NULL, offset, 0, s, y + r * columns, columns, 1, 0);
@@ -70,6 +72,8 @@ LOOM_INLINE void backward_row(const float *x, const float *weight, float offset,
                               const float *dy, float *dx, float *dweight, float *dbias, loom_size columns,
                               const int centered, const int weighted, const int accumulate) {
     float sum = 0, product = 0;
+    loom_prefetch(x, columns, columns);
+    loom_prefetch(dy, columns, columns);
     {
         LOOM_REASSOCIATE
         LOOM_VECTORIZE

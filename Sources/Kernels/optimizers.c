@@ -3,7 +3,7 @@
 
 LOOM_HOT void loom_adamw(float *p, const float *g, float *m, float *v, loom_size n, float gradient_scale, float lr,
                          float beta1, float beta2, float epsilon, float decay, float correction1, float correction2) {
-    float kept = 1.0f - lr * decay, step = lr / correction1, inverse_root = 1.0f / sqrtf(correction2);
+    float kept = 1.0f - lr * decay, step = lr / correction1, inverse_root = 1.0f / fast_sqrt(correction2);
     float rest1 = 1.0f - beta1, rest2 = 1.0f - beta2;
     LOOM_VECTORIZE
     for (loom_size i = 0; i < n; i++) {
@@ -12,7 +12,7 @@ LOOM_HOT void loom_adamw(float *p, const float *g, float *m, float *v, loom_size
         float second = beta2 * v[i] + rest2 * gradient * gradient;
         m[i] = first;
         v[i] = second;
-        float denominator = __builtin_elementwise_sqrt(second) * inverse_root + epsilon;
+        float denominator = fast_sqrt(second) * inverse_root + epsilon;
         p[i] = p[i] * kept - step * first / denominator;
     }
 }

@@ -5,7 +5,7 @@
 #include "vector_math.h"
 
 /// Numbers made at a time. A multiple of four numbers a block, and of the 16 blocks made side by side.
-enum { LOOM_PHILOX_LANES = 16, LOOM_PHILOX_BATCH = 512 };
+enum { LOOM_PHILOX_LANES = 16, LOOM_PHILOX_BATCH = 256 };
 
 /// Four numbers for each of `blocks` (rounded up to 16) counters from `first`. A word is kept in 64 bits and its upper
 /// half is never read, so that a round is one 32 by 32 multiplication, a shift and two exclusive ors for each half.

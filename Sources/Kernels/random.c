@@ -10,6 +10,7 @@ LOOM_HOT void loom_dropout(const float *x, float *y, loom_size n, uint64_t offse
         const uint32_t *bits = buffer + start;
         const float *from = x + done;
         float *to = y + done;
+        loom_prefetch(from, 4 * LOOM_PHILOX_BATCH, LOOM_PHILOX_BATCH);
         // A dropped value is 0 even where x is infinite, hence a choice and not a product.
         if (accumulate) {
             LOOM_VECTORIZE
@@ -28,10 +29,15 @@ LOOM_HOT void loom_dropout(const float *x, float *y, loom_size n, uint64_t offse
     }
 }
 
+/// The float next below a finite one.
+LOOM_INLINE float float_below(float x) {
+    return x == 0.0f ? -0x1p-149f : loom_from_bits(loom_bits(x) + (x > 0.0f ? 0xffffffffu : 1u));
+}
+
 LOOM_HOT void loom_uniform(float *y, loom_size n, uint64_t offset, float low, float high, uint64_t key,
                            uint64_t stream) {
     uint32_t buffer[LOOM_PHILOX_BATCH];
-    float width = high - low, last = high > low ? nextafterf(high, low) : low;
+    float width = high - low, last = float_below(high);
     for (loom_size done = 0; done < n;) {
         loom_size start, count = loom_philox_batch(buffer, offset + (uint64_t)done, n - done, key, stream, &start);
         const uint32_t *bits = buffer + start;
@@ -43,28 +49,6 @@ LOOM_HOT void loom_uniform(float *y, loom_size n, uint64_t offset, float low, fl
         }
         done += count;
     }
-}
-
-/// log u for u in (0, 1): the series of atanh on a mantissa between √½ and √2.
-LOOM_INLINE double unit_log(double u) {
-    uint64_t bits;
-    memcpy(&bits, &u, sizeof bits);
-    uint64_t shifted = bits - 0x3fe6a09e667f3bcdu;  // √½
-    int64_t exponent = (int64_t)shifted >> 52;
-    uint64_t mantissa = bits - ((uint64_t)exponent << 52);
-    double m;
-    memcpy(&m, &mantissa, sizeof m);
-    double s = (m - 1.0) / (m + 1.0), z = s * s;
-    double p = 1.0 / 19;
-    p = p * z + 1.0 / 17;
-    p = p * z + 1.0 / 15;
-    p = p * z + 1.0 / 13;
-    p = p * z + 1.0 / 11;
-    p = p * z + 1.0 / 9;
-    p = p * z + 1.0 / 7;
-    p = p * z + 1.0 / 5;
-    p = p * z + 1.0 / 3;
-    return (double)(int32_t)exponent * 0.6931471805599453 + 2.0 * (s + s * z * p);
 }
 
 /// cos 2πu and sin 2πu for u = bits 2^-32: an eighth of a turn by Taylor series, the rest by symmetry.
@@ -101,7 +85,7 @@ LOOM_HOT void loom_normal(float *y, loom_size n, uint64_t offset, float mean, fl
         LOOM_VECTORIZE
         for (loom_size i = 0; i < used; i++) {
             double u = ((double)buffer[2 * i] + 0.5) * 0x1p-32, cosine, sine;
-            double radius = __builtin_elementwise_sqrt(-2.0 * unit_log(u));
+            double radius = __builtin_elementwise_sqrt(-2.0 * normal_log(u, 1));
             turn(buffer[2 * i + 1], &cosine, &sine);
             pairs[2 * i] = (float)(mean + deviation * (radius * cosine));
             pairs[2 * i + 1] = (float)(mean + deviation * (radius * sine));

@@ -6,7 +6,7 @@
 #ifndef LOOM_VECTOR_MATH_H
 #define LOOM_VECTOR_MATH_H
 
-#include <math.h>
+#include <math.h>  // its constants only
 #include <stdint.h>
 #include <string.h>
 
@@ -50,6 +50,13 @@ LOOM_INLINE int32_t loom_order(float x) {
 
 LOOM_INLINE float loom_from_order(int32_t order) {
     return loom_from_bits((uint32_t)(order ^ ((order >> 31) & 0x7fffffff)));
+}
+
+/// Asks for the n floats at x + ahead, which may lie outside the array. Where a loop does more than stream through
+/// memory, the processor's own prefetching falls behind.
+LOOM_INLINE void loom_prefetch(const float *x, loom_size ahead, loom_size n) {
+    for (loom_size i = ahead; i < ahead + n; i += 16)
+        __builtin_prefetch((const void *)((uintptr_t)x + (uintptr_t)i * sizeof(float)));
 }
 
 /// e^x. Below the smallest normal result 0, above the largest infinity, NaN for NaN. Error below 1e-7.
@@ -110,7 +117,8 @@ LOOM_INLINE float fast_tanh_derivative(float x) {
 LOOM_INLINE float fast_normal(float x, float *density) {
     float a = __builtin_fabsf(x);
     a = a > 14.0f ? 14.0f : a;  // where e^(-a²/2) is 0 already; not NaN, which stays
-    // a² is needed to more than 24 bits: with head the upper half of a, a² = head² + (a - head) (a + head), head² exact.
+    // a² is needed to more than 24 bits. With the upper half of a as head, a² = head² + (a - head) (a + head), and
+    // head² is exact.
     float head = loom_from_bits(loom_bits(a) & 0xfffff000u);
     float rest = -0.5f * (a - head) * (a + head);
     float e = fast_exp(-0.5f * head * head);
@@ -128,6 +136,43 @@ LOOM_INLINE float fast_normal(float x, float *density) {
     float lower = e * (t * p);
     *density = e;
     return x > 0.0f ? 1.0f - lower : lower;
+}
+
+/// The logarithm of a positive normal number: the series of atanh on a mantissa between √½ and √2, with all the terms
+/// that a double has a use for, or as many as a float has.
+LOOM_INLINE double normal_log(double u, const int precise) {
+    uint64_t bits;
+    memcpy(&bits, &u, sizeof bits);
+    uint64_t shifted = bits - 0x3fe6a09e667f3bcdu;  // √½
+    int64_t exponent = (int64_t)shifted >> 52;
+    uint64_t mantissa = bits - ((uint64_t)exponent << 52);
+    double m;
+    memcpy(&m, &mantissa, sizeof m);
+    double s = (m - 1.0) / (m + 1.0), z = s * s;
+    double p = 1.0 / 9;
+    if (precise) {
+        p = 1.0 / 19;
+        p = p * z + 1.0 / 17;
+        p = p * z + 1.0 / 15;
+        p = p * z + 1.0 / 13;
+        p = p * z + 1.0 / 11;
+        p = p * z + 1.0 / 9;
+    }
+    p = p * z + 1.0 / 7;
+    p = p * z + 1.0 / 5;
+    p = p * z + 1.0 / 3;
+    return (double)(int32_t)exponent * 0.6931471805599453 + 2.0 * (s + s * z * p);
+}
+
+/// log x; NaN for NaN. With this and sqrt nothing here needs the system's mathematics library.
+LOOM_INLINE float fast_log(float x) {
+    float y = (float)normal_log((double)x, 0);
+    y = x > 0.0f ? y : (x == 0.0f ? -INFINITY : NAN);
+    return x == INFINITY ? x : y;
+}
+
+LOOM_INLINE float fast_sqrt(float x) {
+    return __builtin_elementwise_sqrt(x);  // not sqrtf, which sets errno and so does not vectorize
 }
 
 #endif

@@ -28,7 +28,8 @@ static int by_size(const void *a, const void *b) {
             trial++;                                                                              \
         }                                                                                         \
         qsort(times, 9, sizeof(double), by_size);                                                 \
-        printf("%-34s %8.3f ns/element %8.1f GB/s\n", name, times[4] * 1e9 / (double)(elements),  \
+        printf("%-34s %8.3f (best %7.3f) ns/element %8.1f GB/s\n", name,                          \
+               times[4] * 1e9 / (double)(elements), times[0] * 1e9 / (double)(elements),          \
                (double)(elements) * (bytes) / times[4] * 1e-9);                                   \
     } while (0)
 

@@ -45,6 +45,8 @@ double loom_sum_squares(const float *x, loom_size n);
 /// The first index whose value is NaN or infinite, or -1.
 loom_size loom_first_not_finite(const float *x, loom_size n);
 
+// ---- activations (activations.c) ----------------------------------------------------------------------------------
+
 /// Activations. GELU is x Φ(x) by erf; GELU_TANH its tanh form; RELU2 is max(x, 0)²; SILU is x σ(x).
 enum {
     LOOM_RELU = 0, LOOM_GELU = 1, LOOM_GELU_TANH = 2, LOOM_RELU2 = 3, LOOM_SILU = 4, LOOM_SIGMOID = 5, LOOM_TANH = 6
@@ -62,14 +64,16 @@ void loom_softcap(const float *x, float cap, float *y, loom_size n);
 /// dx = dy (1 - (y / cap)²), y being the OUTPUT of loom_softcap; or dx += when accumulate.
 void loom_softcap_backward(const float *y, const float *dy, float cap, float *dx, loom_size n, int accumulate);
 
+// ---- random (random.c) --------------------------------------------------------------------------------------------
+
 /// Inverted dropout: y[i] = keep ? x[i] / (1 - p) : 0, keep decided by Philox4x32-10 with the given key and stream at
 /// counter (offset + i) / 4, lane (offset + i) % 4: keep when (bits >> 8) * 2^-24 >= p. y may be x. accumulate: y +=.
 void loom_dropout(const float *x, float *y, loom_size n, uint64_t offset, float p, uint64_t key, uint64_t stream,
                   int accumulate);
 /// n numbers from Philox, uniform in [low, high), element i at counter (offset + i) / 4, lane (offset + i) % 4.
 void loom_uniform(float *y, loom_size n, uint64_t offset, float low, float high, uint64_t key, uint64_t stream);
-/// n normal numbers (Box-Muller over lanes (0, 1) and (2, 3) of a block; u1 = (bits + 0.5) 2^-32, angle 2 pi u2,
-/// cosine first; computed in double).
+/// n normal numbers (Box-Muller over lanes (0, 1) and (2, 3) of a block; u1 = (bits + 0.5) 2^-32, angle 2 pi u2 with
+/// u2 = bits 2^-32, cosine first; computed in double).
 void loom_normal(float *y, loom_size n, uint64_t offset, float mean, float deviation, uint64_t key, uint64_t stream);
 
 // ---- normalization (normalization.c) ------------------------------------------------------------------------------
@@ -86,6 +90,8 @@ void loom_rmsnorm(const float *x, const float *weight, float offset, float *y, f
                   loom_size columns, float epsilon);
 void loom_rmsnorm_backward(const float *x, const float *weight, float offset, const float *rstd, const float *dy,
                            float *dx, int accumulate, float *dweight, loom_size rows, loom_size columns);
+
+// ---- heads (heads.c) ----------------------------------------------------------------------------------------------
 
 /// Query or key heads made ready for attention, one pass: optional RMS norm over each head (normalize != 0, weight
 /// [dim] may be NULL), then rotary positions over the first `rotary` dimensions (0: none), then times scale.
@@ -138,7 +144,8 @@ typedef struct {
     uint64_t dropout_key, dropout_stream;
     uint64_t dropout_row;  // element (i, j) is number (dropout_row + i) * 2^32 + key position of j
 } loom_strip;
-/// scores (raw q·k) -> softmax weights in place, with dropout applied if any; unseen keys get 0. lse[i] = logsumexp(z).
+/// scores (raw q·k) -> softmax weights in place, with dropout applied if any; unseen keys get 0 whatever they held.
+/// lse[i] = logsumexp(z), -infinity for a row that sees no key.
 void loom_attention_softmax(const loom_strip *s, float *scores, float *lse);
 /// Backward. scores (raw q·k again) -> weights after dropout (for dV); dweights = dO·Vᵀ -> gradient by the raw scores.
 /// delta[i] = Σ_d dO[i, d] O[i, d].
@@ -154,7 +161,7 @@ void loom_attention_decode(const float *query, const float *keys, const float *v
 // ---- matrix-vector (gemv.c) ---------------------------------------------------------------------------------------
 
 /// y[r * y_stride + n] = Σ_k x[r * x_stride + k] w[n * k_count + k] (+ bias[n]) for n in first ..< last, rows <= 8;
-/// w is read once, at memory bandwidth.
+/// w is read from memory once. What y[r, n] is depends on neither the other rows nor the range, to the last bit.
 void loom_gemv(const float *w, const float *x, const float *bias, float *y, loom_size rows, loom_size x_stride,
                loom_size y_stride, loom_size k_count, loom_size first, loom_size last);
 
@@ -164,7 +171,8 @@ void loom_gemv(const float *w, const float *x, const float *bias, float *y, loom
 /// p -= lr (m / correction1) / (sqrt(v / correction2) + epsilon). g is multiplied by gradient_scale first.
 void loom_adamw(float *p, const float *g, float *m, float *v, loom_size n, float gradient_scale, float lr,
                 float beta1, float beta2, float epsilon, float decay, float correction1, float correction2);
-/// buffer = momentum buffer + g + decay p; p -= lr (nesterov ? g + decay p + momentum buffer : buffer)
+/// buffer = momentum buffer + g + decay p; p -= lr (nesterov ? g + decay p + momentum buffer : buffer); g is multiplied
+/// by gradient_scale first. Without a buffer (NULL) momentum counts for nothing.
 void loom_sgd(float *p, const float *g, float *buffer, loom_size n, float gradient_scale, float lr, float momentum,
               float decay, int nesterov);
 
