@@ -37,7 +37,8 @@ public struct ModelConfig {
         let sizes = try Sizes.decode(json, at: path, also: Set(ModelConfig.sections))
         var sections: [String: JSON] = [:]
         for name in ModelConfig.sections {
-            sections[name] = json[name] ?? ModelConfig.defaults[name] ?? .null
+            let base = ModelConfig.defaults[name] ?? .null
+            sections[name] = json[name].map { base.merging($0, known: { _, _ in nil }) } ?? base
         }
         self.sizes = sizes
         self.registry = registry
@@ -53,8 +54,9 @@ public struct ModelConfig {
 
     /// GPT-2's choices, for a section that a config leaves out.
     static let defaults: [String: JSON] = [
-        "embedding": "token", "position": "learned", "norm": "layernorm", "attention": "mha", "mlp": "gelu",
-        "residual": "plain", "head": "tied", "init": "gpt2",
+        "embedding": ["type": "token"], "position": ["type": "learned"], "norm": ["type": "layernorm"],
+        "attention": ["type": "mha"], "mlp": ["type": "gelu"], "residual": ["type": "plain"],
+        "head": ["type": "tied"], "init": ["type": "gpt2"],
     ]
 
     /// The section as `layer` sees it.

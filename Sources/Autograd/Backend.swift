@@ -89,6 +89,14 @@ public protocol Backend: AnyObject {
     func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
         nesterov: Bool)
+    /// x·= norm / (slack·‖x‖ + epsilon), ‖x‖ the Frobenius norm.
+    func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float)
+    /// Every row of x gets the mean of all rows' norms as its norm.
+    func equalizeRowNorms(_ x: Tensor)
+    /// NorMuon: v follows the mean of g² over each row (or column), g is divided by its root and keeps its norm.
+    func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool)
+    /// p −= rate·g, and rate·decay·p where g and p agree in sign.
+    func cautiousUpdate(_ p: Tensor, _ g: Tensor, rate: Float, decay: Float)
     /// Σ x², on the host.
     func sumOfSquares(_ x: Tensor) -> Double
     /// The first element that is NaN or infinite.

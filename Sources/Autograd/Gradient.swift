@@ -5,8 +5,7 @@
 public final class Gradient {
     let context: Context
     let shape: [Int]
-    /// The gradient so far.
-    public private(set) var tensor: Tensor?
+    private var memory: Tensor?
     /// A parameter's gradient: memory laid out beforehand, added to across passes.
     let isPersistent: Bool
     /// Whether the memory was made or found to be this gradient's alone, so that it may be written in place.
@@ -24,15 +23,21 @@ public final class Gradient {
     public init(gatheringIn memory: Tensor) {
         context = memory.context
         shape = memory.shape
-        tensor = memory
+        self.memory = memory
         isPersistent = true
         isOwned = true
     }
 
+    /// The gradient so far; nil when nothing has come.
+    public var tensor: Tensor? {
+        completeColumns()
+        return memory
+    }
+
     /// Adds `contribution`, which must have this gradient's number of elements.
     public func accumulate(_ contribution: Tensor) {
-        if tensor == nil {
-            tensor = contribution
+        if memory == nil {
+            memory = contribution
             isOwned = false
         } else {
             let target = target()
@@ -43,32 +48,32 @@ public final class Gradient {
     /// Memory that a kernel writes, or adds to when `accumulate`.
     func target() -> (tensor: Tensor, accumulate: Bool) {
         completeColumns()
-        if tensor == nil {
+        if memory == nil {
             let fresh = context.empty(shape)
-            tensor = fresh
+            memory = fresh
             isOwned = true
             return (fresh, false)
         }
-        if !isOwned, !ownsMemoryAlone() { tensor = tensor?.copied() }
+        if !isOwned, !ownsMemoryAlone() { memory = memory?.copied() }
         isOwned = true
-        return (tensor ?? context.empty(shape), true)
+        return (memory ?? context.empty(shape), true)
     }
 
     /// Whether the tensor is in no other gradient and no other tensor shares its memory. References are counted on the
     /// stored properties themselves; a local one too many only costs a copy.
     private func ownsMemoryAlone() -> Bool {
-        isKnownUniquelyReferenced(&tensor) && tensor?.ownsStorageAlone() == true
+        isKnownUniquelyReferenced(&memory) && memory?.ownsStorageAlone() == true
     }
 
     /// Memory for a kernel that writes columns `range` only (of the last dimension).
     func columnsTarget(_ range: Range<Int>) -> (tensor: Tensor, accumulate: Bool) {
-        if tensor == nil {
-            tensor = context.empty(shape)
+        if memory == nil {
+            memory = context.empty(shape)
             isOwned = true
             writtenColumns = []
         }
         if writtenColumns == nil { return target() }
-        let current = tensor ?? context.empty(shape)
+        let current = memory ?? context.empty(shape)
         let overlaps = writtenColumns?.contains { $0.overlaps(range) } ?? true
         if overlaps { return target() }
         writtenColumns?.append(range)
@@ -77,7 +82,7 @@ public final class Gradient {
 
     /// Columns that no kernel wrote have no gradient: they are set to zero before anyone reads or adds.
     private func completeColumns() {
-        guard let written = writtenColumns, let tensor else { return }
+        guard let written = writtenColumns, let tensor = memory else { return }
         writtenColumns = nil
         var next = 0
         for range in written.sorted(by: { $0.lowerBound < $1.lowerBound }) {
@@ -90,8 +95,8 @@ public final class Gradient {
     /// Takes the finished gradient out.
     func take() -> Tensor? {
         completeColumns()
-        defer { if !isPersistent { tensor = nil } }
-        return tensor
+        defer { if !isPersistent { memory = nil } }
+        return memory
     }
 }
 

@@ -17,6 +17,9 @@ public struct Philox: Sendable {
         key = Philox.mix(seed &+ domain.rawValue &* 0x9E37_79B9_7F4A_7C15)
     }
 
+    /// A generator with this very key.
+    public init(key: UInt64) { self.key = key }
+
     /// The four 32-bit numbers at (`stream`, `index`).
     @inlinable
     public func block(stream: UInt64, index: UInt64) -> (UInt32, UInt32, UInt32, UInt32) {

@@ -53,4 +53,8 @@ public final class ShapeBackend: Backend {
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {}
     public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {}
     public func sgd( _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool) {}
+    public func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float) {}
+    public func equalizeRowNorms(_ x: Tensor) {}
+    public func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool) {}
+    public func cautiousUpdate(_ p: Tensor, _ g: Tensor, rate: Float, decay: Float) {}
 }

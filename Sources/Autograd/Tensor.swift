@@ -77,6 +77,15 @@ public final class Tensor {
         }
     }
 
+    /// The values of an int32 tensor, fetched from the device.
+    public var int32s: [Int32] {
+        precondition(dtype == .int32, "int32s of a \(dtype.rawValue) tensor")
+        return [Int32](unsafeUninitializedCapacity: count) { buffer, initialized in
+            backend.download(self, to: UnsafeMutableRawBufferPointer(buffer))
+            initialized = count
+        }
+    }
+
     /// The one value of a tensor with one element.
     public var item: Float {
         precondition(count == 1, "item of a tensor with \(count) elements")

@@ -153,7 +153,8 @@ public struct Slot<Make>: Sendable {
     private let readShared: @Sendable (JSON, String) throws -> [String: JSON]
     private(set) var entries: [String: Entry] = [:]
 
-    init(_ name: String, shared: (some OptionGroup).Type = NoOptions.self) {
+    /// An empty slot. Options of `shared` belong to every component of it.
+    public init(_ name: String, shared: (some OptionGroup).Type = NoOptions.self) {
         self.name = name
         self.shared = shared.descriptions
         readShared = { json, path in try shared.decode(json, at: path).json }

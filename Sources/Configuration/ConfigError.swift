@@ -23,7 +23,7 @@ public struct ConfigError: Error, CustomStringConvertible, Equatable, Sendable {
 
     /// An unknown name, with the nearest known one.
     public static func unknown(
-        _ what: String, _ name: String, known: some Sequence<String>, at path: String
+        _ what: String, _ name: String, known: some Sequence<String>, at path: String = ""
     ) -> ConfigError {
         let names = known.sorted()
         let hint = nearest(to: name, in: names).map { "did you mean \"\($0)\"? " } ?? ""

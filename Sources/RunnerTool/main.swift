@@ -1,1 +1,6 @@
-print("x")
+import Autograd
+import Foundation
+import Runner
+
+BLASCore.relaunchIfOutdated()
+exit(LoomCommandLine.run(arguments: CommandLine.arguments))

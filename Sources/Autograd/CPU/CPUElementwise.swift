@@ -199,7 +199,7 @@ extension CPUBackend {
     }
 
     /// Sums `body(start, count)` over fixed blocks in their order, so that the result does not depend on threads.
-    private func reduce(_ count: Int, _ body: (Int, Int) -> Double) -> Double {
+    func reduce(_ count: Int, _ body: (Int, Int) -> Double) -> Double {
         let block = 1 << 16, blocks = (count + block - 1) / block
         guard blocks > 1 else { return body(0, count) }
         return withUnsafeTemporaryAllocation(of: Double.self, capacity: blocks) { partial in
@@ -208,25 +208,6 @@ extension CPUBackend {
                 for index in range { sums[index] = body(index * block, min(block, count - index * block)) }
             }
             return partial.reduce(0, +)
-        }
-    }
-
-    public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
-        let (pp, pg, pm, pv) = (p.f32, g.f32, m.f32, v.f32)
-        elements(p.count) {
-            loom_adamw(
-                pp + $0, pg + $0, pm + $0, pv + $0, $1, step.gradientScale, step.lr, step.beta1, step.beta2,
-                step.epsilon, step.decay, step.correction1, step.correction2)
-        }
-    }
-
-    public func sgd(
-        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
-        nesterov: Bool
-    ) {
-        let (pp, pg, pb) = (p.f32, g.f32, buffer.f32)
-        elements(p.count) {
-            loom_sgd(pp + $0, pg + $0, pb + $0, $1, gradientScale, lr, momentum, decay, nesterov ? 1 : 0)
         }
     }
 }

@@ -14,7 +14,7 @@ extension Heads {
         y.recordBackward(from: [tensor, weight]) { [gradient = tensor.gradient, columns] dy in
             let target = gradient?.columnsTarget(columns)
             context.backend.prepareHeadsBackward(
-                call, rstd: rstd, dy: dy, dx: target?.tensor, accumulate: target?.accumulate ?? false,
+                call, rstd: rstd, dy: dy, dx: target?.tensor ?? context.empty(tensor.shape), accumulate: target?.accumulate ?? false,
                 dweight: weight?.gradient?.addingTarget())
         }
         return Heads(y, count: count, dim: dim)
@@ -25,12 +25,20 @@ extension Heads {
 ///
 /// Keeps the logarithm of each row's normalizer; the backward pass computes the weights again from it, strip by strip.
 public func attention(_ call: AttentionCall) -> Tensor {
+    // The backward pass writes the gradients of queries, keys and values apart: columns that are two of them are copied.
+    func apart(_ a: Heads, _ b: Heads) -> Heads {
+        guard let gradient = a.tensor.gradient, gradient === b.tensor.gradient, a.columns.overlaps(b.columns) else { return a }
+        return Heads(a.tensor.columns(a.columns), count: a.count, dim: a.dim)
+    }
+    var call = call
+    call.key = apart(call.key, call.query)
+    call.value = apart(apart(call.value, call.query), call.key)
     let q = call.query, context = q.tensor.context
     let output = context.empty([call.batch, call.queries, q.count * q.dim])
     let lse = context.empty([call.batch, q.count, call.queries])
     context.backend.attention(call, output: output, lse: lse)
     let saved = output.view(at: 0, output.shape)
-    output.recordBackward(from: [q.tensor, call.key.tensor, call.value.tensor]) { dy in
+    output.recordBackward(from: [q.tensor, call.key.tensor, call.value.tensor]) { [call] dy in
         func target(_ heads: Heads) -> HeadGradient? {
             guard let (tensor, accumulate) = heads.tensor.gradient?.columnsTarget(heads.columns) else { return nil }
             return HeadGradient(

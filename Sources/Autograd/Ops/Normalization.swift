@@ -7,7 +7,7 @@ extension Tensor {
         y.recordBackward(from: [self, weight, bias]) { [self] dy in
             let target = gradient?.target()
             backend.layerNormBackward(
-                self, weight: weight, mean: mean, rstd: rstd, dy: dy, dx: target?.tensor,
+                self, weight: weight, mean: mean, rstd: rstd, dy: dy, dx: target?.tensor ?? context.empty(shape),
                 accumulate: target?.accumulate ?? false, dweight: weight?.gradient?.addingTarget(),
                 dbias: bias?.gradient?.addingTarget())
         }
@@ -23,7 +23,7 @@ extension Tensor {
         y.recordBackward(from: [self, weight]) { [self] dy in
             let target = gradient?.target()
             backend.rmsNormBackward(
-                self, weight: weight, offset: offset, rstd: rstd, dy: dy, dx: target?.tensor,
+                self, weight: weight, offset: offset, rstd: rstd, dy: dy, dx: target?.tensor ?? context.empty(shape),
                 accumulate: target?.accumulate ?? false, dweight: weight?.gradient?.addingTarget())
         }
         return y

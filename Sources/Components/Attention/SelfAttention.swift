@@ -15,6 +15,8 @@ public struct SelfAttention: Attention {
     let options: SelfAttentionOptions
     let position: any Position
     let scale: Float
+    /// The largest distance a layer sees: the context less the token itself.
+    let longest: Int
     /// [(H + 2K)·D, C]
     let qkv: ParameterBlock
     let qkvBias: ParameterBlock?
@@ -47,6 +49,7 @@ public struct SelfAttention: Attention {
                 at: "value_gate_channels")
         }
         (self.options, self.layer, self.position, heads) = (options, layer, position, options.heads)
+        longest = size.context - 1
         cacheShape = CacheShape(kvHeads: kvHeads, headDim: dim, window: window)
         scale = Float(options.scale ?? 1 / Double(dim).squareRoot())
         let (q, kv, width) = (heads * dim, kvHeads * dim, size.width)
@@ -81,8 +84,9 @@ public struct SelfAttention: Attention {
         if let valueEmbedding {
             value = adding(valueEmbedding, to: value, x, pass)
         }
+        // A layer never sees further than the context, whatever the sequence: that is what its cache holds.
         var scores = AttentionOptions(
-            window: cacheShape.window, scale: scale, softcap: Float(options.softcap),
+            window: min(cacheShape.window ?? longest, longest), scale: scale, softcap: Float(options.softcap),
             slopes: position.slopes(heads: heads))
         // Weights are numbered by (example, head, query, key), so the examples before these need no offset.
         scores.dropout = pass.mask(options.dropout, elementsPerExample: 0)

@@ -151,7 +151,7 @@ public enum WindowPattern: OptionValue {
             if options.fullLast && layer == size.layers - 1 { return nil }
             let all = Array(letters)
             guard all[layer % all.count] == "S" else { return nil }
-            return options.shortWindow ?? (size.context / 4 + 127) / 128 * 128
+            return options.shortWindow ?? min(size.context, (size.context / 4 + 127) / 128 * 128)
         }
     }
 }

@@ -1,0 +1,161 @@
+import Autograd
+import Components
+import Configuration
+
+/// The recipe of an optimizer as the config gives it: which rule moves which parameter, with what numbers.
+public struct OptimizerPlan: Sendable {
+    public var lr: Double
+    public var momentum: Double
+    public var gradClip: Double
+    var groups: Groups
+    /// The settings and rule of a parameter, before its groups.
+    var base: @Sendable (Parameter) -> GroupSettings
+    /// Whether weight decay schedules touch the parameter.
+    var schedulesDecay: @Sendable (Parameter) -> Bool
+    var rule: @Sendable (Parameter, Tensor, Tensor, GroupSettings) -> any UpdateRule
+}
+
+/// The optimizers and schedules that configs can name.
+public struct OptimizerRegistry: Sendable {
+    public var optimizer = Slot<OptimizerPlan>("optimizer")
+    public var schedule = Slot<ScheduleShape>("schedule", shared: ScheduleOptions.self)
+
+    public static let standard: OptimizerRegistry = {
+        var r = OptimizerRegistry()
+        r.optimizer.register("adamw", "Adam with decoupled weight decay (Loshchilov and Hutter 2019)", AdamWOptions.self) {
+            options in
+            OptimizerPlan(
+                lr: options.lr, momentum: 0, gradClip: options.gradClip, groups: options.groups,
+                base: { .adamW(options.lr, $0.decays ? options.weightDecay : 0, options.betas, options.eps) },
+                schedulesDecay: { _ in true }, rule: { _, value, gradient, settings in AdamW.make(value, gradient, settings) })
+        }
+        r.optimizer.register("muon", "Muon for matrices, AdamW for the rest (Jordan et al. 2024)", MuonOptions.self) {
+            options in
+            OptimizerPlan(
+                lr: options.lr, momentum: options.momentum, gradClip: options.gradClip, groups: options.groups,
+                base: {
+                    $0.role == .matrix
+                        ? .adamW(options.lr, options.weightDecay, options.betas, options.eps)
+                        : .adamW(options.adamwLr, 0, options.betas, options.eps)
+                },
+                schedulesDecay: { $0.role == .matrix },
+                rule: { parameter, value, gradient, settings in
+                    guard parameter.role == .matrix else { return AdamW.make(value, gradient, settings) }
+                    return Muon(value, gradient, variant: options.variant, beta2: options.beta2)
+                })
+        }
+        r.optimizer.register("sgd", "gradient descent with momentum", SGDOptions.self) { options in
+            OptimizerPlan(
+                lr: options.lr, momentum: options.momentum, gradClip: options.gradClip, groups: options.groups,
+                base: { .adamW(options.lr, $0.decays ? options.weightDecay : 0, [0, 0], 1) },
+                schedulesDecay: { _ in true }, rule: { _, value, gradient, _ in SGD(value, gradient, nesterov: options.nesterov) })
+        }
+        r.schedule.register("constant", "the same rate throughout, after the warm-up", NoOptions.self) { _ in .constant }
+        r.schedule.register("cosine", "half a cosine wave down (Loshchilov and Hutter 2017)", ScheduleShape.CosineOptions.self) {
+            .cosine(decaySteps: $0.decaySteps)
+        }
+        r.schedule.register("linear-warmdown", "constant, then straight down: a trapezoid", ScheduleShape.WarmdownOptions.self) {
+            .linearWarmdown(share: $0.warmdown)
+        }
+        return r
+    }()
+}
+
+extension GroupSettings {
+    fileprivate static func adamW(_ lr: Double, _ decay: Double, _ betas: [Double], _ eps: Double) -> GroupSettings {
+        var settings = GroupSettings()
+        (settings.lr, settings.weightDecay, settings.betas, settings.eps) = (lr, decay, betas, eps)
+        return settings
+    }
+}
+
+extension AdamW {
+    fileprivate static func make(_ value: Tensor, _ gradient: Tensor, _ settings: GroupSettings) -> AdamW {
+        let betas = settings.betas ?? [0.9, 0.95]
+        return AdamW(value, gradient, beta1: betas[0], beta2: betas[1], epsilon: settings.eps ?? 1e-8)
+    }
+}
+
+extension Parameter {
+    /// Whether weight decay touches it unless its group says otherwise: not norms, biases and single numbers.
+    fileprivate var decays: Bool { role == .matrix || role == .table || role == .head }
+}
+
+/// All parameters of a model on their way.
+public final class Optimizer {
+    private struct Moving {
+        let parameter: Parameter
+        let rule: any UpdateRule
+        let lr: Double
+        let weightDecay: Double
+        let schedulesDecay: Bool
+    }
+    private let moving: [Moving]
+    private let plan: OptimizerPlan
+    private let schedule: Schedule
+    private let gradients: Tensor
+
+    /// - Throws: `ConfigError` for a group that no parameter is in.
+    public init(_ plan: OptimizerPlan, schedule: Schedule, store: ParameterStore, width: Int) throws {
+        guard let gradients = store.gradients else { preconditionFailure("the model was made without gradients") }
+        let known = Set(store.parameters.flatMap { [$0.group] } + ParameterRole.allCases.map(\.rawValue))
+        for name in plan.groups.settings.keys.sorted() where !known.contains(name) {
+            throw ConfigError.unknown("parameter group", name, known: known, at: "optimizer.groups")
+        }
+        (self.plan, self.schedule, self.gradients) = (plan, schedule, gradients)
+        moving = store.parameters.compactMap { parameter in
+            guard let value = parameter.value, let gradient = parameter.gradient else { return nil }
+            let groups = plan.groups.settings
+            let settings = (groups[parameter.group] ?? GroupSettings())
+                .over((groups[parameter.role.rawValue] ?? GroupSettings()).over(plan.base(parameter)))
+            let scaled = settings.widthScaled == true ? (768 / Double(width)).squareRoot() : 1
+            return Moving(
+                parameter: parameter, rule: plan.rule(parameter, value, gradient, settings),
+                lr: (settings.lr ?? plan.lr) * scaled, weightDecay: settings.weightDecay ?? 0,
+                schedulesDecay: plan.schedulesDecay(parameter))
+        }
+    }
+
+    /// Sets all gradients to zero.
+    public func clearGradients() { gradients.backend.fill(gradients, 0) }
+
+    /// √Σ g² over all parameters.
+    public var gradientNorm: Double { gradients.backend.sumOfSquares(gradients).squareRoot() }
+
+    /// The learning rate at `step`, of parameters without a group of their own.
+    public func learningRate(_ step: Int) -> Double { plan.lr * schedule.factor(step) }
+
+    /// Moves every parameter by its gradient.
+    /// - Parameters:
+    ///   - step: counted from 0.
+    ///   - norm: what `gradientNorm` was; gradients are scaled down to the clip when it is larger.
+    public func step(_ step: Int, gradientNorm norm: Double) {
+        let clip = plan.gradClip
+        // PyTorch's rule: clip / (norm + 1e-6), never above one.
+        let scale = clip > 0 ? min(1, clip / (norm + 1e-6)) : 1
+        let factor = schedule.factor(step), momentum = schedule.momentum(step, usual: plan.momentum)
+        for item in moving {
+            let decay = item.weightDecay * (item.schedulesDecay ? schedule.decayFactor(step) : 1)
+            item.rule.update(
+                UpdateNumbers(
+                    step: step + 1, lr: Float(item.lr * factor), weightDecay: Float(decay), momentum: Float(momentum),
+                    gradientScale: Float(scale)))
+        }
+    }
+
+    /// What the rules remember, by name: "layers.0.mlp.up.weight/m".
+    public var state: [(name: String, tensor: Tensor)] {
+        moving.flatMap { item in item.rule.state.map { ("\(item.parameter.name)/\($0.name)", $0.tensor) } }
+    }
+
+    /// The first parameter with a value or gradient that is not finite.
+    public func firstNotFinite() -> String? {
+        for item in moving {
+            if let gradient = item.parameter.gradient, gradient.backend.firstNotFinite(gradient) != nil {
+                return "the gradient of \(item.parameter.name)"
+            }
+            if let value = item.parameter.value, value.backend.firstNotFinite(value) != nil { return item.parameter.name }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,63 @@
+import Autograd
+import Components
+
+/// The numbers of one update, after schedules and groups.
+public struct UpdateNumbers: Sendable {
+    /// Updates made so far, this one counted: from 1.
+    public var step: Int
+    public var lr: Float
+    public var weightDecay: Float
+    public var momentum: Float
+    /// What clipping multiplies gradients by.
+    public var gradientScale: Float
+}
+
+/// How one parameter moves, and what it remembers from step to step.
+public protocol UpdateRule: AnyObject {
+    /// Moves the parameter by its gradient.
+    func update(_ numbers: UpdateNumbers)
+    /// What is remembered, by name, for checkpoints.
+    var state: [(name: String, tensor: Tensor)] { get }
+}
+
+/// Adam with decoupled weight decay (Kingma and Ba 2015; Loshchilov and Hutter 2019, arXiv:1711.05101).
+final class AdamW: UpdateRule {
+    private let parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor
+    private let beta1: Float, beta2: Float, epsilon: Float
+
+    init(_ parameter: Tensor, _ gradient: Tensor, beta1: Double, beta2: Double, epsilon: Double) {
+        (self.parameter, self.gradient) = (parameter, gradient)
+        m = parameter.context.zeros(parameter.shape)
+        v = parameter.context.zeros(parameter.shape)
+        (self.beta1, self.beta2, self.epsilon) = (Float(beta1), Float(beta2), Float(epsilon))
+    }
+
+    var state: [(name: String, tensor: Tensor)] { [("m", m), ("v", v)] }
+
+    func update(_ n: UpdateNumbers) {
+        parameter.backend.adamW(
+            parameter, gradient, m, v,
+            AdamWStep(
+                gradientScale: n.gradientScale, lr: n.lr, beta1: beta1, beta2: beta2, epsilon: epsilon,
+                decay: n.weightDecay, step: n.step))
+    }
+}
+
+/// Stochastic gradient descent with momentum, as PyTorch orders it; weight decay is coupled.
+final class SGD: UpdateRule {
+    private let parameter: Tensor, gradient: Tensor, buffer: Tensor
+    private let nesterov: Bool
+
+    init(_ parameter: Tensor, _ gradient: Tensor, nesterov: Bool) {
+        (self.parameter, self.gradient, self.nesterov) = (parameter, gradient, nesterov)
+        buffer = parameter.context.zeros(parameter.shape)
+    }
+
+    var state: [(name: String, tensor: Tensor)] { [("momentum", buffer)] }
+
+    func update(_ n: UpdateNumbers) {
+        parameter.backend.sgd(
+            parameter, gradient, buffer, gradientScale: n.gradientScale, lr: n.lr, momentum: n.momentum,
+            decay: n.weightDecay, nesterov: nesterov)
+    }
+}

@@ -1,0 +1,142 @@
+import Autograd
+import Components
+import Configuration
+import Foundation
+import Text
+import Training
+
+/// A subcommand: its words for people, its flags, what it does.
+protocol Command {
+    static var name: String { get }
+    static var summary: String { get }
+    static var usage: String { get }
+    static var example: String { get }
+    static var flags: [Flag] { get }
+    static func run(_ arguments: Arguments, _ registries: Registries) throws
+}
+
+/// The command line of Loom. Another package with components of its own calls it with its registry:
+/// ```swift
+/// var registry = Registry.standard
+/// registry.mlp.register("reglu", "ReLU-gated unit", FeedForwardOptions.self) { … }
+/// exit(LoomCommandLine.run(arguments: CommandLine.arguments, registry: registry))
+/// ```
+public enum LoomCommandLine {
+    static var commands: [any Command.Type] {
+        [
+            TrainCommand.self, SampleCommand.self, EvalCommand.self, InspectCommand.self, ComponentsCommand.self,
+            DiffCommand.self,
+        ]
+    }
+
+    /// Runs a command line.
+    /// - Parameters:
+    ///   - arguments: the program's name first.
+    ///   - registry: what configs can name.
+    /// - Returns: the exit status: 0; 1 for a failure, 2 for wrong usage or a wrong config, 130 for an interrupt.
+    public static func run(arguments: [String], registry: Registry = .standard) -> Int32 {
+        let words = Array(arguments.dropFirst())
+        guard let name = words.first, name != "--help", name != "-h", name != "help" else {
+            say(help)
+            return words.isEmpty ? 2 : 0
+        }
+        guard let command = commands.first(where: { $0.name == name }) else {
+            let hint = nearest(to: name, in: commands.map { $0.name }).map { "did you mean \($0)?" }
+                ?? "there are: \(commands.map { $0.name }.joined(separator: ", "))"
+            complain("unknown command \"\(name)\"; \(hint)")
+            return 2
+        }
+        let rest = Array(words.dropFirst())
+        if rest.contains("--help") || rest.contains("-h") {
+            say(helpText(of: command))
+            return 0
+        }
+        do {
+            try command.run(Arguments(rest, command: name, flags: command.flags), Registries(components: registry))
+            return 0
+        } catch is Interrupted {
+            return 130
+        } catch let error as ConfigError {
+            complain(error.description)
+            return 2
+        } catch let error as UsageError {
+            complain(error.description)
+            return 2
+        } catch {
+            complain("\(error)")
+            return 1
+        }
+    }
+
+    /// One line to standard error.
+    static func complain(_ message: String) {
+        let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+        FileHandle.standardError.write(Data("runner: \(line)\n".utf8))
+    }
+
+    private static var help: String {
+        let width = commands.map { $0.name.count }.max() ?? 0
+        let lines = commands.map { "  \($0.name.padded(to: width))  \($0.summary)" }
+        return """
+            Loom: decoder-only transformers from JSON configs.
+
+            usage: ./runner COMMAND …
+
+            \(lines.joined(separator: "\n"))
+
+            ./runner COMMAND --help tells more. A first run:
+              ./runner train configs/gqa-rope.json
+              ./runner sample runs/gqa-rope --prompt "# The Red Kite"
+            """
+    }
+
+    private static func helpText(of command: any Command.Type) -> String {
+        let rows = (command.flags + [Flag("--help", "this text")]).map { flag in
+            (flag.value.map { "\(flag.name) \($0)" } ?? flag.name, flag.help)
+        }
+        let width = rows.map { $0.0.count }.max() ?? 0
+        return """
+            \(command.summary)
+
+            usage: ./runner \(command.name) \(command.usage)
+
+            \(rows.map { "  \($0.0.padded(to: width))  \($0.1)" }.joined(separator: "\n"))
+
+            example:
+              \(command.example)
+            """
+    }
+}
+
+/// Ends a command whose work was interrupted, after it has said how to go on.
+struct Interrupted: Error {}
+
+/// Flags that several commands share.
+extension Flag {
+    static let set = Flag("--set", "KEY.PATH=VALUE", repeats: true, "change one setting, such as model.layers=4; repeatable")
+    static let json = Flag("--json", "output for machines")
+    static let device = Flag("--device", "DEVICE", "cpu, cuda or auto (auto)")
+    static let threads = Flag("--threads", "N", "threads to compute on; by default one a core")
+    static let seed = Flag("--seed", "N", "seed of everything random")
+    static let data = Flag("--data", "SOURCE", "other text: stories, tinyshakespeare, or a file or folder")
+}
+
+extension Arguments {
+    /// The device that `--device` and `--threads` ask for.
+    func context() throws -> Context {
+        let device = string("--device") ?? "auto"
+        guard ["cpu", "cuda", "auto"].contains(device) else {
+            throw UsageError("--device \(device) is unknown; use cpu, cuda or auto")
+        }
+        if device == "cuda" { throw UsageError("--device cuda: this version computes on the CPU only; use --device cpu") }
+        return Context.cpu(threads: try int("--threads", in: 1...1024))
+    }
+
+    /// The overrides that `--set`, `--seed` and `--data` stand for.
+    func overrides() throws -> [String] {
+        var all = strings("--set")
+        if let seed = try int("--seed", in: 0...Int.max) { all.append("train.seed=\(seed)") }
+        if let data = string("--data") { all.append("data.source=\(JSON.string(data).text(pretty: false))") }
+        return all
+    }
+}

@@ -1,0 +1,71 @@
+import Architectures
+import Configuration
+import Training
+
+/// Shows how two configs differ once everything is filled in, and what that costs.
+enum DiffCommand: Command {
+    static let name = "diff"
+    static let summary = "The differences of two configs or runs, settings and costs."
+    static let usage = "A B"
+    static let example = "./runner diff configs/small.json configs/gqa-rope.json"
+    static let flags = [Flag.json]
+
+    static func run(_ arguments: Arguments, _ registries: Registries) throws {
+        let paths = try arguments.exactly(2, "two configs or runs")
+        let configs = try paths.map { path in
+            try RunConfig(path: RunFolder.exists(path) ? RunFolder(path: path).configPath : path, registries: registries)
+        }
+        let settings = difference(configs[0].resolved, configs[1].resolved)
+        let costs = try zip(paths, configs).map { path, config -> JSON in
+            var figures = try cost(path, config)
+            figures["parameters_by_group"] = nil
+            return .object(figures)
+        }
+        let figures = difference(costs[0], costs[1])
+        if arguments.has("--json") {
+            func json(_ rows: [(String, JSON, JSON)]) -> JSON {
+                .object(Dictionary(rows.map { ($0.0, ["a": $0.1, "b": $0.2]) }, uniquingKeysWith: { a, _ in a }))
+            }
+            emit(JSON.object(["settings": json(settings), "costs": json(figures)]).text() + "\n")
+            return
+        }
+        if settings.isEmpty {
+            say("the two are the same")
+            return
+        }
+        let rows = settings.map { ($0.0, $0.1.brief, $0.2.brief) }
+            + [("", "", "")]
+            + figures.map { name, a, b in (name, number(a), number(b) + change(a, b)) }
+        let widths = (rows.map(\.0.count).max() ?? 0, max(rows.map(\.1.count).max() ?? 0, configs[0].name.count))
+        say("\("".padded(to: widths.0))  \(configs[0].name.padded(to: widths.1))  \(configs[1].name)")
+        for (name, a, b) in rows {
+            say(name.isEmpty ? "" : "\(name.padded(to: widths.0))  \(a.padded(to: widths.1))  \(b)")
+        }
+    }
+
+    /// Leaves that are not the same, by path; one that is missing is shown as null.
+    private static func difference(_ a: JSON, _ b: JSON) -> [(String, JSON, JSON)] {
+        let (a, b) = (a.flattened(), b.flattened())
+        return Set(a.keys).union(b.keys).sorted().compactMap { key in
+            let (x, y) = (a[key] ?? "—", b[key] ?? "—")
+            return x == y || key == "description" ? nil : (key, x, y)
+        }
+    }
+
+    private static func cost(_ path: String, _ config: RunConfig) throws -> [String: JSON] {
+        if config.model.sizes.vocabSize != nil { return try Model(config.model).accounting.json }
+        let tokenizer = RunFolder.exists(path) ? try RunFolder(path: path).loadTokenizer() : try config.dataset().tokenizer
+        return try Trainer.model(config, tokenizer: tokenizer).accounting.json
+    }
+
+    private static func number(_ json: JSON) -> String { json.intValue?.grouped ?? json.brief }
+
+    private static func change(_ a: JSON, _ b: JSON) -> String {
+        guard let x = a.doubleValue, let y = b.doubleValue, x != 0 else { return "" }
+        return "  (\(((y / x - 1) * 100).signed) %)"
+    }
+}
+
+extension Double {
+    fileprivate var signed: String { (self >= 0 ? "+" : "−") + magnitude.fixed(1) }
+}

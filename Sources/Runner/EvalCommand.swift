@@ -1,0 +1,86 @@
+import Configuration
+import Foundation
+import Text
+import Training
+
+/// Measures how well a trained model predicts a text, all of it.
+enum EvalCommand: Command {
+    static let name = "eval"
+    static let summary = "Loss, perplexity and bits per byte of a trained model on a whole text."
+    static let usage = "RUN [--data SOURCE] [--stride N]"
+    static let example = "./runner eval runs/gqa-rope --data novel.txt --stride 128"
+    static let flags = [
+        Flag("--data", "SOURCE", "the text: stories, tinyshakespeare, a file or folder; by default the run's own"),
+        Flag("--split", "PART", "validation, train or all of it (validation; all of it with --data)"),
+        Flag("--stride", "N", "tokens between windows; by default the context, smaller gives every token more to go by"),
+        Flag("--batch", "N", "windows computed at once (8)"),
+        Flag.checkpoint, Flag.device, Flag.threads, Flag.json,
+    ]
+
+    static func run(_ arguments: Arguments, _ registries: Registries) throws {
+        let path = try arguments.exactly(1, "one run")[0]
+        let stride = try arguments.int("--stride", in: 1...Int.max)
+        let batch = try arguments.int("--batch", in: 1...65536) ?? 8
+        let other = arguments.string("--data")
+        let split = arguments.string("--split") ?? (other == nil ? "validation" : "all")
+        guard ["validation", "train", "all"].contains(split) else {
+            throw UsageError("eval: --split \(split) is unknown; use validation, train or all")
+        }
+        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let (tokens, bytesPerToken, name) = try text(run, other, split)
+        if let stride, stride > run.model.size.context {
+            throw UsageError("eval: --stride \(stride) is longer than the context of \(run.model.size.context); tokens would be left out")
+        }
+        let progress = ProgressLine(), interrupt = InterruptFlag()
+        let result: Evaluation
+        do {
+            result = try Evaluator.evaluate(
+                run.model, on: run.context, tokens: tokens, bytesPerToken: bytesPerToken, stride: stride, batch: batch
+            ) { done, all in
+                progress.show("\(done.grouped) of \(all.grouped) tokens")
+                return !interrupt.isSet
+            }
+        } catch is CancellationError {
+            throw Interrupted()
+        }
+        progress.clear()
+        if arguments.has("--json") {
+            let json: JSON = [
+                "run": .string(path), "step": .int(run.checkpoint.step), "data": .string(name), "split": .string(split),
+                "loss": .double(result.loss), "perplexity": .double(result.perplexity),
+                "bits_per_byte": .double(result.bitsPerByte), "accuracy": .double(result.accuracy),
+                "tokens": .int(result.tokens), "stride": .int(stride ?? run.model.size.context),
+            ]
+            emit(json.text() + "\n")
+            return
+        }
+        say("\(path), step \(run.checkpoint.step.grouped), on \(name) (\(split)), \(result.tokens.grouped) tokens")
+        say("loss           \(result.loss.fixed(4)) nats/token")
+        say("perplexity     \(result.perplexity.fixed(4))")
+        say("bits per byte  \(result.bitsPerByte.fixed(4))")
+        say("accuracy       \((result.accuracy * 100).fixed(2)) % of tokens were the likeliest")
+    }
+
+    /// The tokens to score.
+    private static func text(
+        _ run: LoadedRun, _ other: String?, _ split: String
+    ) throws -> (TokenFile, bytesPerToken: Double, name: String) {
+        if split == "all" {
+            let data = run.config.data
+            let corpus = try Corpus.load(
+                source: other ?? data.source, seed: UInt64(data.seed), characters: data.characters)
+            let ids = try corpus.bytes.withUnsafeBufferPointer { try run.tokenizer.encode(utf8: $0) }
+            let file = try TokenFile(tokens: ids, vocabularySize: run.tokenizer.vocabularySize, name: corpus.name)
+            return (file, Double(corpus.bytes.count) / Double(max(ids.count, 1)), corpus.name)
+        }
+        var config = run.config
+        if let other {
+            let source = "data.source=\(JSON.string(other).text(pretty: false))"
+            config = try RunConfig(RunConfig.applying([source], to: config.resolved), file: run.folder.configPath)
+        }
+        let dataset = try config.dataset(tokenizer: run.tokenizer)
+        return split == "train"
+            ? (dataset.train, dataset.trainBytesPerToken, dataset.name)
+            : (dataset.validation, dataset.validationBytesPerToken, dataset.name)
+    }
+}

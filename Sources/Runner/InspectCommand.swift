@@ -1,0 +1,177 @@
+import Architectures
+import Autograd
+import Components
+import Configuration
+import Foundation
+import Training
+
+/// Shows what a config or a run is made of and what it costs.
+enum InspectCommand: Command {
+    static let name = "inspect"
+    static let summary = "The parameters of a config or run, and what it costs in FLOPs and memory."
+    static let usage = "CONFIG|RUN [--set KEY.PATH=VALUE …]"
+    static let example = "./runner inspect configs/nanochat-d12.json"
+    static let flags = [Flag.set, Flag.data, Flag.checkpoint, Flag("--config", "print the resolved config and nothing else"), Flag.json]
+
+    static func run(_ arguments: Arguments, _ registries: Registries) throws {
+        let source = try arguments.exactly(1, "one config or run")[0]
+        let overrides = try arguments.overrides()
+        let folder = RunFolder.exists(source) ? RunFolder(path: source) : nil
+        let config = try RunConfig(path: folder?.configPath ?? source, overrides: overrides, registries: registries)
+        if arguments.has("--config") {
+            emit(config.resolved.text() + "\n")
+            return
+        }
+        let model: Model
+        var step: Int?
+        if let folder {
+            let tokenizer = try folder.loadTokenizer()
+            model = try Trainer.model(config, tokenizer: tokenizer)
+            if overrides.isEmpty, let checkpoint = try? Checkpoint.find(arguments.string("--checkpoint") ?? "last", in: folder) {
+                model.materialize(on: Context.cpu(), training: false)
+                try checkpoint.load(into: model)
+                step = checkpoint.step
+            }
+        } else if config.model.sizes.vocabSize != nil {
+            model = try Model(config.model)
+        } else {
+            model = try Trainer.model(config, tokenizer: config.dataset().tokenizer)
+        }
+        let activations = try Model.activationBytes(
+            config.model, vocabulary: model.size.vocabulary, batch: config.train.batch)
+        if arguments.has("--json") {
+            emit(json(config, model, activations, step: step).text() + "\n")
+        } else {
+            show(config, model, activations, step: step)
+        }
+    }
+
+    private static func json(_ config: RunConfig, _ model: Model, _ activations: Int, step: Int?) -> JSON {
+        var result = model.accounting.json
+        result["name"] = .string(config.name)
+        result["activation_bytes"] = .int(activations)
+        result["vocab_size"] = .int(model.size.vocabulary)
+        if let step { result["step"] = .int(step) }
+        result["tensors"] = .array(
+            model.store.parameters.map { parameter in
+                var entry: [String: JSON] = [
+                    "name": .string(parameter.name), "shape": .array(parameter.shape.map { .int($0) }),
+                    "role": .string(parameter.role.rawValue), "group": .string(parameter.group),
+                    "parameters": .int(parameter.count),
+                ]
+                if let (mean, deviation) = parameter.statistics {
+                    entry["mean"] = .double(mean)
+                    entry["std"] = .double(deviation)
+                }
+                return .object(entry)
+            })
+        return .object(result)
+    }
+
+    private static func show(_ config: RunConfig, _ model: Model, _ activations: Int, step: Int?) {
+        let size = model.size, accounting = model.accounting
+        say("\(config.name)\(step.map { ", step \($0.grouped)" } ?? ""): \(size.layers) layers of width \(size.width), context \(size.context), vocabulary \(size.vocabulary.grouped)\n")
+        for line in ParameterTree(model.store.parameters).lines { say(line) }
+        say("\nparameters            \(accounting.parameters.grouped)")
+        for (group, count) in accounting.parametersByGroup.sorted(by: { ($0.value, $1.key) > ($1.value, $0.key) }) {
+            say("  \(group.padded(to: 20))\(count.grouped)")
+        }
+        say("training FLOPs/token  \(accounting.flopsPerToken.grouped)   (6 × \(accounting.productParameters.grouped) product parameters + attention)")
+        say("KV cache, float32     \(accounting.kvBytesPerToken.asBytes) a token, \(accounting.kvBytesAtContext.asBytes) at \(size.context) tokens a sequence")
+        let windows = model.cacheShapes.map { $0.window.map(String.init) ?? "all" }
+        if Set(windows) != ["all"] { say("windows by layer      \(windows.joined(separator: " "))") }
+        let weights = accounting.parameters * 4
+        say("training memory       \(weights.asBytes) weights, \(weights.asBytes) gradients, \(activations.asBytes) activations at batch \(config.train.batch), and the optimizer's state")
+    }
+}
+
+extension Accounting {
+    /// The figures under the names that scripts rely on.
+    var json: [String: JSON] {
+        [
+            "parameters": .int(parameters), "product_parameters": .int(productParameters),
+            "parameters_by_group": .object(parametersByGroup.mapValues { .int($0) }),
+            "flops_per_token": .int(flopsPerToken), "kv_bytes_per_token": .int(kvBytesPerToken),
+            "kv_bytes": .int(kvBytesAtContext), "kv_bytes_read": .int(kvBytesReadAtContext),
+        ]
+    }
+}
+
+extension Parameter {
+    /// Mean and standard deviation of the values; nil without memory.
+    var statistics: (mean: Double, deviation: Double)? {
+        guard let values = value?.floats, !values.isEmpty else { return nil }
+        let mean = values.reduce(0.0) { $0 + Double($1) } / Double(values.count)
+        let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)
+        return (mean, variance.squareRoot())
+    }
+}
+
+/// Parameters as a tree by the parts of their names; neighbouring layers with the same parts are folded into one.
+struct ParameterTree {
+    let lines: [String]
+
+    init(_ parameters: [Parameter]) {
+        let showsStatistics = parameters.contains { $0.value != nil }
+        var rows: [(name: String, detail: String)] = []
+        if showsStatistics {
+            rows = parameters.map { parameter in
+                let statistics = parameter.statistics.map {
+                    "  mean \(String(format: "%+.4f", $0.mean))  std \($0.deviation.fixed(4))"
+                } ?? ""
+                return (parameter.name, ParameterTree.shape(parameter) + statistics)
+            }
+        } else {
+            rows = ParameterTree.folded(parameters)
+        }
+        let width = rows.map(\.name.count).max() ?? 0
+        lines = rows.map { "\($0.name.padded(to: width))  \($0.detail)" }
+    }
+
+    private static func shape(_ parameter: Parameter) -> String {
+        parameter.shape.map(String.init).joined(separator: " × ").padded(to: 16) + parameter.count.grouped.leftPadded(to: 14)
+    }
+
+    private static func folded(_ parameters: [Parameter]) -> [(name: String, detail: String)] {
+        func layer(_ parameter: Parameter) -> (index: Int, rest: String)? {
+            let parts = parameter.name.split(separator: ".", maxSplits: 2).map(String.init)
+            guard parts.count == 3, parts[0] == "layers", let index = Int(parts[1]) else { return nil }
+            return (index, parts[2])
+        }
+        var layers: [Int: [Parameter]] = [:]
+        for parameter in parameters { if let index = layer(parameter)?.index { layers[index, default: []].append(parameter) } }
+        func signature(_ index: Int) -> [String] {
+            (layers[index] ?? []).map { "\(layer($0)?.rest ?? "") \($0.shape)" }
+        }
+        var rows: [(String, String)] = []
+        var done = Set<Int>()
+        for parameter in parameters {
+            guard let index = layer(parameter)?.index else {
+                rows.append((parameter.name, shape(parameter)))
+                continue
+            }
+            guard !done.contains(index) else { continue }
+            // Every layer like this one, wherever it stands: a pattern of layers shows as a few kinds.
+            let like = layers.keys.filter { signature($0) == signature(index) }.sorted()
+            done.formUnion(like)
+            let label = like.count == 1 ? "\(index)" : ParameterTree.ranges(like)
+            for member in layers[index] ?? [] {
+                rows.append(("layers.\(label).\(layer(member)?.rest ?? "")", shape(member) + (like.count > 1 ? " × \(like.count)" : "")))
+            }
+        }
+        return rows
+    }
+
+    /// [0, 1, 2, 5] as "0–2,5".
+    private static func ranges(_ numbers: [Int]) -> String {
+        var parts: [ClosedRange<Int>] = []
+        for number in numbers {
+            if let last = parts.last, last.upperBound + 1 == number {
+                parts[parts.count - 1] = last.lowerBound...number
+            } else {
+                parts.append(number...number)
+            }
+        }
+        return parts.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)–\($0.upperBound)" }.joined(separator: ",")
+    }
+}

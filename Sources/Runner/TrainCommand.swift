@@ -1,0 +1,162 @@
+import Architectures
+import Autograd
+import Configuration
+import Foundation
+import Text
+import Training
+
+/// Trains a config, or continues a run.
+enum TrainCommand: Command {
+    static let name = "train"
+    static let summary = "Train a model from a config, with progress, checkpoints and metrics."
+    static let usage = "CONFIG [--set KEY.PATH=VALUE …] [--out DIR]   or   RUN --resume"
+    static let example = "./runner train configs/gqa-rope.json --set model.attention.kv_heads=1 --out runs/one-head"
+    static let flags = [
+        Flag.set, Flag.seed, Flag.data,
+        Flag("--out", "DIR", "the run's folder; by default runs/NAME, never one that is there"),
+        Flag("--resume", "continue the run from its last checkpoint, exactly as if it had not stopped"),
+        Flag.device, Flag.threads, Flag.json,
+    ]
+
+    static func run(_ arguments: Arguments, _ registries: Registries) throws {
+        let source = try arguments.exactly(1, "one config (or one run, with --resume)")[0]
+        let overrides = try arguments.overrides()
+        let resuming = arguments.has("--resume")
+        let (config, existing) = resuming
+            ? try continued(source, overrides, arguments, registries)
+            : (try fresh(source, overrides, registries), nil)
+        let dataset = try config.dataset(tokenizer: try existing?.loadTokenizer())
+        // Everything that can be wrong is found before a folder is made.
+        let model = try Trainer.model(config, tokenizer: dataset.tokenizer)
+        let context = try arguments.context()
+        let folder = try existing ?? RunFolder.create(name: config.name, out: arguments.string("--out"))
+        let trainer: Trainer
+        do {
+            trainer = try Trainer(config, dataset: dataset, on: context, folder: folder, resuming: resuming)
+        } catch {
+            if existing == nil { try? FileManager.default.removeItem(atPath: folder.path) }
+            throw error
+        }
+        let report = TrainingReport(trainer, config, dataset, model, json: arguments.has("--json"))
+        report.begin(threads: (context.backend as? CPUBackend)?.threads ?? 0)
+        let interrupt = InterruptFlag()
+        let outcome = try trainer.run(shouldStop: { interrupt.isSet }, on: report.take)
+        report.end(outcome)
+        if outcome == .interrupted { throw Interrupted() }
+    }
+
+    private static func fresh(_ path: String, _ overrides: [String], _ registries: Registries) throws -> RunConfig {
+        if RunFolder.exists(path) {
+            throw UsageError("train: \(path) is a run already; add --resume to continue it, or name a config to start anew")
+        }
+        return try RunConfig(path: path, overrides: overrides, registries: registries)
+    }
+
+    /// The run to continue: the folder itself, or the one a config would have been trained in.
+    private static func continued(
+        _ source: String, _ overrides: [String], _ arguments: Arguments, _ registries: Registries
+    ) throws -> (RunConfig, RunFolder?) {
+        let path: String
+        if RunFolder.exists(source) {
+            path = source
+        } else if source.hasSuffix(".json") {
+            let name = try RunConfig(path: source, registries: registries).name
+            path = arguments.string("--out") ?? "runs/\(name)"
+        } else {
+            path = source
+        }
+        let folder = try RunFolder.open(path)
+        let config = try RunConfig(path: folder.configPath, overrides: overrides, registries: registries)
+        return (config, folder)
+    }
+}
+
+/// What a person sees of a training run.
+private final class TrainingReport {
+    private let trainer: Trainer, config: RunConfig, dataset: Dataset, model: Model, json: Bool
+    private let progress = ProgressLine()
+    private let started = Date(), startStep: Int
+    private lazy var floor = EntropyFloor(config, dataset)
+
+    init(_ trainer: Trainer, _ config: RunConfig, _ dataset: Dataset, _ model: Model, json: Bool) {
+        (self.trainer, self.config, self.dataset, self.model, self.json) = (trainer, config, dataset, model, json)
+        startStep = trainer.state.step
+    }
+
+    func begin(threads: Int) {
+        guard !json else { return }
+        let size = model.size, accounting = model.accounting
+        say("\(config.name): \(size.layers) layers of width \(size.width), context \(size.context), \(accounting.parameters.grouped) parameters")
+        say("text: \(dataset.name), \(dataset.train.count.grouped) training tokens, vocabulary \(dataset.tokenizer.vocabularySize.grouped) (\(dataset.tokenizer.kind))")
+        if let floor {
+            say("floor: \(floor.natsPerToken.fixed(4)) nats/token, \(floor.bitsPerByte.fixed(4)) bits/byte: the text's own entropy; no model can do better")
+        }
+        say("run: \(trainer.folder.path), \(config.train.steps.grouped) steps of \(trainer.tokensPerStep.grouped) tokens on \(threads) thread\(threads == 1 ? "" : "s")")
+        if startStep > 0 { say("continuing after step \(startStep.grouped)") }
+        say("\n    step   train loss     val loss    bits/byte   tokens/s   time left")
+    }
+
+    func take(_ event: TrainingEvent) {
+        switch event {
+        case .step(let metrics, let validation):
+            if json {
+                if let data = try? JSONEncoder.lines.encode(metrics) { emit(String(decoding: data, as: UTF8.self) + "\n") }
+                return
+            }
+            let line = text(metrics)
+            if validation != nil || metrics.step == startStep + 1 {
+                progress.clear()
+                emit(line + "\n")
+            } else {
+                progress.show(line)
+            }
+        case .sample(let text):
+            guard !json else { return }
+            progress.clear()
+            emit(text.split(separator: "\n", omittingEmptySubsequences: false).map { "  │ \($0)\n" }.joined())
+        case .saved:
+            break
+        }
+    }
+
+    private func text(_ metrics: Metrics) -> String {
+        let done = metrics.step - startStep, left = config.train.steps - metrics.step
+        let remaining = done > 0 ? Date().timeIntervalSince(started) / Double(done) * Double(left) : 0
+        let fields = [
+            metrics.step.grouped.leftPadded(to: 8), (metrics.trainLoss?.fixed(4) ?? "").leftPadded(to: 13),
+            (metrics.valLoss?.fixed(4) ?? "").leftPadded(to: 13),
+            (metrics.valBitsPerByte?.fixed(4) ?? "").leftPadded(to: 13),
+            (metrics.tokensPerSecond.map { Int($0).grouped } ?? "").leftPadded(to: 11),
+            (left == 0 || done < 2 ? "" : remaining.asDuration).leftPadded(to: 12),
+        ]
+        var line = fields.joined()
+        while line.last == " " { line.removeLast() }
+        return line
+    }
+
+    func end(_ outcome: Trainer.Outcome) {
+        progress.clear()
+        guard !json else { return }
+        let path = trainer.folder.path
+        switch outcome {
+        case .interrupted:
+            say("\nstopped after step \(trainer.state.step.grouped) and saved; continue with\n  ./runner train \(path) --resume")
+        case .finished:
+            let time = trainer.state.seconds.asDuration
+            say("\ntrained \(trainer.state.step.grouped) steps in \(time), peak memory \(peakResidentBytes().asBytes)")
+            if let best = trainer.state.bestValidationLoss, let step = trainer.state.bestStep {
+                say("best validation loss \(best.fixed(4)) at step \(step.grouped)")
+            }
+            say("next: ./runner sample \(path)")
+        }
+    }
+}
+
+extension JSONEncoder {
+    /// One object a line, keys sorted.
+    static var lines: JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }
+}

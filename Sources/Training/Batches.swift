@@ -1,0 +1,26 @@
+import Autograd
+import Text
+
+/// Batches of one dataset as tensors.
+final class Batches {
+    private let sampler: BatchSampler
+    private let context: Context
+    private let batch: Int, length: Int
+    private var inputs: [Int32], targets: [Int32]
+
+    init(_ sampler: BatchSampler, on context: Context) {
+        (self.sampler, self.context, batch, length) = (sampler, context, sampler.batch, sampler.context)
+        inputs = Array(repeating: 0, count: sampler.batch * sampler.context)
+        targets = inputs
+    }
+
+    /// Inputs and targets [B, T] of micro-batch `micro` of `step`.
+    func callAsFunction(step: Int, micro: Int = 0) -> (inputs: Tensor, targets: Tensor) {
+        inputs.withUnsafeMutableBufferPointer { inputs in
+            targets.withUnsafeMutableBufferPointer { targets in
+                sampler.batch(step: step, rowOffset: micro * batch, into: inputs, targets: targets)
+            }
+        }
+        return (context.tensor(inputs, [batch, length]), context.tensor(targets, [batch, length]))
+    }
+}

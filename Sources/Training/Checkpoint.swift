@@ -1,0 +1,155 @@
+import Architectures
+import Autograd
+import Components
+import Configuration
+import Foundation
+import Optimizers
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Where a run stands: everything besides weights and optimizer state that continuing exactly needs. Batches, dropout
+/// and schedules depend on seed and step alone, so there is no generator to save.
+public struct RunState: Codable, Sendable, Equatable {
+    /// Steps done.
+    public var step = 0
+    public var tokens = 0
+    public var seconds = 0.0
+    public var bestValidationLoss: Double?
+    public var bestStep: Int?
+    public var lastValidationLoss: Double?
+    public init() {}
+}
+
+/// One checkpoint: a folder with model.safetensors, optimizer.safetensors and state.json.
+///
+/// It is written under a temporary name, synced, and renamed; a kill at any moment leaves the last good one.
+public struct Checkpoint: Sendable {
+    public let path: String
+    public let step: Int
+
+    /// The checkpoints of a run, oldest first; what a killed process left half-written is not among them.
+    public static func all(in folder: RunFolder) -> [Checkpoint] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpointsPath)) ?? []
+        return names.compactMap { name in
+            guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)) else { return nil }
+            return Checkpoint(path: "\(folder.checkpointsPath)/\(name)", step: step)
+        }.sorted { $0.step < $1.step }
+    }
+
+    /// The checkpoint that `choice` names: `last`, `best` or a step.
+    /// - Throws: `Failure` when the run has none such.
+    public static func find(_ choice: String = "last", in folder: RunFolder) throws -> Checkpoint {
+        let all = all(in: folder)
+        guard let last = all.last else {
+            throw Failure("\(folder.path) has no checkpoint yet; train it further with --resume, or start anew")
+        }
+        let steps = all.map { String($0.step) }.joined(separator: ", ")
+        switch choice {
+        case "last": return last
+        case "best":
+            guard let best = try last.state().bestStep, let found = all.first(where: { $0.step == best }) else { return last }
+            return found
+        default:
+            guard let step = Int(choice), let found = all.first(where: { $0.step == step }) else {
+                throw Failure("\(folder.path) has no checkpoint \(choice); there are: last, best, \(steps)")
+            }
+            return found
+        }
+    }
+
+    public func state() throws -> RunState {
+        guard let data = FileManager.default.contents(atPath: "\(path)/state.json"),
+            let state = try? JSONDecoder().decode(RunState.self, from: data)
+        else { throw Failure("\(path)/state.json is missing or damaged; use another checkpoint") }
+        return state
+    }
+
+    /// Saves a checkpoint, then drops those that neither `keep` newest nor the best.
+    public static func save(
+        _ model: Model, _ optimizer: Optimizer, _ state: RunState, in folder: RunFolder, keep: Int
+    ) throws {
+        let manager = FileManager.default
+        let final = String(format: "%@/step-%08d", folder.checkpointsPath, state.step)
+        guard !manager.fileExists(atPath: final) else { return }
+        let temporary = "\(folder.checkpointsPath)/.saving-\(getpid())"
+        try? manager.removeItem(atPath: temporary)
+        do {
+            try manager.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        } catch {
+            throw Failure("cannot save a checkpoint in \(folder.checkpointsPath): \(error.localizedDescription)")
+        }
+        let metadata = ["format": "loom", "step": String(state.step)]
+        try Safetensors.write(
+            model.store.parameters.compactMap { p in p.value.map { Safetensors.Source(p.name, $0) } }, metadata: metadata,
+            to: "\(temporary)/model.safetensors")
+        try Safetensors.write(
+            optimizer.state.map { Safetensors.Source($0.name, $0.tensor) }, metadata: metadata,
+            to: "\(temporary)/optimizer.safetensors")
+        try RunFolder.writeAtomically(JSONEncoder().encode(state), to: "\(temporary)/state.json")
+        synchronizeFolder(temporary)
+        guard rename(temporary, final) == 0 else {
+            throw Failure("cannot save \(final): \(String(cString: strerror(errno)))")
+        }
+        synchronizeFolder(folder.checkpointsPath)
+        prune(folder, keep: keep, best: state.bestStep)
+    }
+
+    private static func prune(_ folder: RunFolder, keep: Int, best: Int?) {
+        for old in all(in: folder).dropLast(keep) where old.step != best {
+            // Renamed first: a checkpoint is there whole or not at all.
+            let gone = "\(folder.checkpointsPath)/.old-\(old.step)"
+            if rename(old.path, gone) == 0 { try? FileManager.default.removeItem(atPath: gone) }
+        }
+    }
+
+    /// Removes what killed processes left behind. Only with the run locked.
+    static func sweep(_ folder: RunFolder) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpointsPath)) ?? []
+        for name in names where name.hasPrefix(".saving-") || name.hasPrefix(".old-") {
+            try? FileManager.default.removeItem(atPath: "\(folder.checkpointsPath)/\(name)")
+        }
+    }
+
+    private static func synchronizeFolder(_ path: String) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    /// Loads the weights.
+    /// - Throws: `Safetensors.Failure` where file and model do not agree.
+    public func load(into model: Model) throws {
+        let file = try Safetensors.File(path: "\(path)/model.safetensors")
+        for parameter in model.store.parameters {
+            if let value = parameter.value { try file.load(parameter.name, into: value) }
+        }
+    }
+
+    /// Loads what the optimizer remembered.
+    public func load(into optimizer: Optimizer) throws {
+        let file = try Safetensors.File(path: "\(path)/optimizer.safetensors")
+        for (name, tensor) in optimizer.state { try file.load(name, into: tensor) }
+    }
+}
+
+extension Safetensors.Source {
+    /// A float32 tensor, fetched from its device when its turn comes.
+    init(_ name: String, _ tensor: Tensor) {
+        self.init(name: name, dtype: "F32", shape: tensor.shape) { write in
+            try tensor.floats.withUnsafeBytes { try write($0) }
+        }
+    }
+}
+
+extension Safetensors.File {
+    func load(_ name: String, into tensor: Tensor) throws {
+        try withBytes(of: name, dtype: "F32", count: tensor.count) { tensor.backend.upload($0, to: tensor) }
+    }
+}

@@ -1,0 +1,259 @@
+import Architectures
+import Components
+import Configuration
+import Foundation
+import Optimizers
+import Text
+
+/// The `data` section, without its tokenizer.
+public struct DataOptions: OptionGroup {
+    public var source = "stories"
+    public var characters = 4_000_000
+    public var seed = 0
+    public var validationFraction = 0.1
+    public var order = Order.random
+    public init() {}
+
+    /// How batches are drawn from the text.
+    public enum Order: String, OptionEnum { case random, sequential }
+
+    public static var options: [Option<Self>] {
+        [
+            Option("source", \.source, help: "stories, tinyshakespeare, or a path to a UTF-8 file or a folder of them"),
+            Option("characters", \.characters, .atLeast(1000), help: "length of generated text"),
+            Option("seed", \.seed, .atLeast(0), help: "seed of generated text"),
+            Option(
+                "validation_fraction", \.validationFraction,
+                Bounds(minimum: 0, maximum: 1, exclusiveMinimum: true, exclusiveMaximum: true),
+                help: "share of the text kept for validation, at its end"),
+            Option("order", \.order, help: "training windows at random places, or one after another"),
+        ]
+    }
+}
+
+/// The `train` section.
+public struct TrainOptions: OptionGroup {
+    public var steps = 1000
+    public var batch = 16
+    public var gradAccumulation = 1
+    public var evalInterval = 200
+    public var evalBatches: Int? = 20
+    public var logInterval = 10
+    public var checkpointInterval: Int?
+    public var keepCheckpoints = 2
+    public var sampleTokens = 0
+    public var seed = 0
+    public var precision = Precision.float32
+    public init() {}
+
+    public enum Precision: String, OptionEnum { case float32 }
+
+    public static var options: [Option<Self>] {
+        [
+            Option("steps", \.steps, .atLeast(0), help: "optimizer steps"),
+            Option("batch", \.batch, .within(1...1_048_576), help: "sequences a micro-batch"),
+            Option("grad_accumulation", \.gradAccumulation, .within(1...1_048_576), help: "micro-batches a step; equal to one large batch"),
+            Option("eval_interval", \.evalInterval, .atLeast(1), help: "steps between evaluations; there is one at the end too"),
+            Option("eval_batches", \.evalBatches, .atLeast(1), help: "random validation batches an evaluation; null for the whole split"),
+            Option("log_interval", \.logInterval, .atLeast(1), help: "steps between lines of metrics.jsonl"),
+            Option("checkpoint_interval", \.checkpointInterval, .atLeast(1), help: "steps between checkpoints; by default eval_interval"),
+            Option("keep_checkpoints", \.keepCheckpoints, .atLeast(1), help: "newest checkpoints to keep, besides the best"),
+            Option("sample_tokens", \.sampleTokens, .atLeast(0), help: "tokens to sample at each evaluation"),
+            Option("seed", \.seed, .atLeast(0), help: "seed of weights, batches and dropout"),
+            Option("precision", \.precision, help: "type of activations and matrix products"),
+        ]
+    }
+}
+
+/// Options of the `bpe` tokenizer.
+public struct BPEOptions: OptionGroup {
+    public var vocabSize = 1024
+    public var pattern = Pattern.gpt4
+    public init() {}
+    public enum Pattern: String, OptionEnum { case gpt2, gpt4 }
+    public static var options: [Option<Self>] {
+        [
+            Option("vocab_size", \.vocabSize, .within(256...1_000_000), help: "tokens: 256 bytes and the merges learned"),
+            Option("pattern", \.pattern, help: "how text is split before merging"),
+        ]
+    }
+}
+
+/// Everything that configs can name.
+public struct Registries: Sendable {
+    public var components = Registry.standard
+    public var optimizers = OptimizerRegistry.standard
+    public var tokenizer: Slot<TokenizerSpec> = {
+        var slot = Slot<TokenizerSpec>("tokenizer")
+        slot.register("char", "one token a Unicode scalar of the text", NoOptions.self) { _ in .char }
+        slot.register("byte", "one token a byte", NoOptions.self) { _ in .byte }
+        slot.register("bpe", "byte pairs, learned from the training text", BPEOptions.self) {
+            .bpe(vocabularySize: $0.vocabSize, pattern: $0.pattern == .gpt2 ? .gpt2 : .gpt4)
+        }
+        return slot
+    }()
+    public init(components: Registry = .standard) { self.components = components }
+
+    /// The keys that the section at `path` may have when its type is `type`; nil where no component stands.
+    func keys(at path: String, type: String) -> Set<String>? { slot(at: path)?.keys(of: type) }
+
+    /// Every slot by the path of its section.
+    public var slots: [(path: String, slot: SlotDescription)] {
+        components.slots.map { ("model.\($0.name)", $0) } + [
+            ("optimizer", optimizers.optimizer.description), ("schedule", optimizers.schedule.description),
+            ("data.tokenizer", tokenizer.description),
+        ]
+    }
+
+    private func slot(at path: String) -> SlotDescription? { slots.first { $0.path == path }?.slot }
+}
+
+/// A whole config: checked, every default filled in.
+public struct RunConfig {
+    public let name: String
+    /// The file it came from, for errors.
+    public let file: String?
+    public let model: ModelConfig
+    public let data: DataOptions
+    public let tokenizer: TokenizerSpec
+    public let train: TrainOptions
+    public let plan: OptimizerPlan
+    public let schedule: Schedule
+    /// Every option with its value; reading it again gives this config.
+    public let resolved: JSON
+
+    static let keys: Set<String> = [
+        "$schema", "name", "description", "extends", "model", "optimizer", "schedule", "data", "train",
+    ]
+
+    /// Reads a file, what it extends, and `overrides` of the form `key.path=value`.
+    /// - Throws: `ConfigError` naming file, path and remedy.
+    public init(path: String, overrides: [String] = [], registries: Registries = Registries()) throws {
+        let json = try RunConfig.load(path, registries)
+        let changed = try RunConfig.applying(overrides, to: json, registries)
+        let fallback = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+        try self.init(changed, file: path, fallbackName: fallback, registries: registries)
+    }
+
+    /// Checks a config that has been merged already.
+    public init(
+        _ json: JSON, file: String? = nil, fallbackName: String = "run", registries: Registries = Registries()
+    ) throws {
+        do {
+            guard let members = json.objectValue else {
+                throw ConfigError("expected an object of sections, found \(json.brief)")
+            }
+            for key in members.keys.sorted() where !RunConfig.keys.contains(key) {
+                throw ConfigError.unknown("key", key, known: RunConfig.keys)
+            }
+            let name = try RunConfig.string(members["name"], "name") ?? fallbackName
+            guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/"), name.utf8.count <= 100 else {
+                throw ConfigError("\"\(name.prefix(40))\" cannot name a folder; use a short name without slashes", at: "name")
+            }
+            self.name = name
+            self.file = file
+            model = try ModelConfig(members["model"] ?? [:], registry: registries.components)
+            let dataJSON = members["data"] ?? [:]
+            data = try DataOptions.decode(dataJSON, at: "data", also: ["tokenizer"])
+            let tokenizerRead = try registries.tokenizer.read(RunConfig.section(dataJSON["tokenizer"], usual: "char"), at: "data.tokenizer")
+            tokenizer = tokenizerRead.make
+            train = try TrainOptions.decode(members["train"] ?? [:], at: "train")
+            let optimizerRead = try registries.optimizers.optimizer.read(RunConfig.section(members["optimizer"], usual: "adamw"), at: "optimizer")
+            plan = optimizerRead.make
+            let scheduleRead = try registries.optimizers.schedule.read(RunConfig.section(members["schedule"], usual: "constant"), at: "schedule")
+            let common = Set(ScheduleOptions.options.map(\.name))
+            let scheduleOptions = try ScheduleOptions.decode(
+                .object((scheduleRead.resolved.objectValue ?? [:]).filter { common.contains($0.key) }), at: "schedule")
+            if let minimum = scheduleOptions.minLr, minimum > plan.lr {
+                throw ConfigError("\(minimum) is above optimizer.lr \(plan.lr); lower it", at: "schedule.min_lr")
+            }
+            schedule = Schedule(scheduleRead.make, scheduleOptions, steps: train.steps, lr: plan.lr)
+            var resolved: [String: JSON] = [
+                "name": .string(name), "model": model.resolved, "optimizer": optimizerRead.resolved,
+                "schedule": scheduleRead.resolved, "train": .object(train.json),
+                "data": .object(data.json.merging(["tokenizer": tokenizerRead.resolved]) { $1 }),
+            ]
+            if let description = try RunConfig.string(members["description"], "description") {
+                resolved["description"] = .string(description)
+            }
+            self.resolved = .object(resolved)
+        } catch let error as ConfigError {
+            throw error.inFile(file)
+        }
+    }
+
+    /// A section over the component that stands there when the config names none.
+    private static func section(_ json: JSON?, usual: String) -> JSON {
+        let base: JSON = ["type": .string(usual)]
+        return json.map { base.merging($0, known: { _, _ in nil }) } ?? base
+    }
+
+    private static func string(_ json: JSON?, _ path: String) throws -> String? {
+        guard let json else { return nil }
+        guard let text = json.stringValue else { throw ConfigError("expected a string, found \(json.brief)", at: path) }
+        return text
+    }
+
+    /// The file with everything it extends merged underneath.
+    public static func load(_ path: String, _ registries: Registries = Registries()) throws -> JSON {
+        try load(path, registries, from: [])
+    }
+
+    private static func load(_ path: String, _ registries: Registries, from chain: [String]) throws -> JSON {
+        let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
+        if chain.contains(absolute) {
+            let names = (chain + [absolute]).map { URL(fileURLWithPath: $0).lastPathComponent }
+            throw ConfigError("extends itself: \(names.joined(separator: " → ")); break the circle", at: "extends", file: path)
+        }
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".json") }
+            let wanted = URL(fileURLWithPath: path).lastPathComponent
+            let hint = nearest(to: wanted, in: names).map { "; did you mean \($0)?" } ?? ""
+            throw ConfigError("no such file\(hint)", file: path)
+        }
+        guard !isFolder.boolValue else { throw ConfigError("is a folder, not a config file", file: path) }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ConfigError("cannot be read; check its permissions", file: path)
+        }
+        let json = try JSON(parsing: data, file: path)
+        guard var members = json.objectValue else {
+            throw ConfigError("expected an object of sections, found \(json.brief)", file: path)
+        }
+        guard let base = members["extends"] else { return json }
+        guard let basePath = base.stringValue else {
+            throw ConfigError("expected the path of a config file, found \(base.brief)", at: "extends", file: path)
+        }
+        members["extends"] = nil
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().relativePath
+        let inner = basePath.hasPrefix("/") ? basePath : (folder == "." ? basePath : "\(folder)/\(basePath)")
+        do {
+            var below = try load(inner, registries, from: chain + [absolute])
+            // A name and description are a file's own.
+            if var inherited = below.objectValue {
+                inherited["name"] = nil
+                inherited["description"] = nil
+                below = .object(inherited)
+            }
+            return below.merging(.object(members), known: registries.keys)
+        } catch let error as ConfigError where error.file == inner && error.message.hasPrefix("no such file") {
+            throw ConfigError("\(basePath) is not there (looked for \(inner))", at: "extends", file: path)
+        }
+    }
+
+    /// `json` with each `key.path=value` laid over it. A value is JSON where it parses as such, a string otherwise.
+    public static func applying(_ overrides: [String], to json: JSON, _ registries: Registries = Registries()) throws -> JSON {
+        try overrides.reduce(json) { json, text in
+            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+                throw ConfigError("--set \(text): expected key.path=value, such as model.layers=4")
+            }
+            let raw = String(text[text.index(after: equals)...])
+            let value = (try? JSON(parsing: Data(raw.utf8))) ?? .string(raw)
+            let keys = text[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+            guard !keys.contains("") else { throw ConfigError("--set \(text): the path has an empty part") }
+            let nested = keys.reversed().reduce(value) { inner, key in .object([key: inner]) }
+            return json.merging(nested, known: registries.keys)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import Architectures
+import Autograd
+import Components
+import Foundation
+import Text
+
+/// Continues texts with a model.
+public final class Sampler {
+    private let model: Model
+    private let tokenizer: any Tokenizer
+    private let context: Context
+
+    public init(_ model: Model, _ tokenizer: any Tokenizer, on context: Context) {
+        (self.model, self.tokenizer, self.context) = (model, tokenizer, context)
+    }
+
+    /// One sample as a whole, the prompt left out.
+    public func text(prompt: String, _ options: SamplingOptions) throws -> String {
+        var text = ""
+        try generate(prompt: prompt, options) { _, piece in
+            text += piece
+            return true
+        }
+        return text
+    }
+
+    /// Continues `prompt` in `options.samples` ways, all from one pass over the prompt.
+    /// - Parameter onText: called with the sample's number and its next piece, whole characters only; returns false to
+    ///   stop everything.
+    /// - Returns: tokens made, over all samples.
+    /// - Throws: `Failure` for options out of range, `TextError` for a prompt that the tokenizer cannot read.
+    @discardableResult
+    public func generate(
+        prompt: String, _ options: SamplingOptions, onText: (_ sample: Int, _ piece: String) -> Bool
+    ) throws -> Int {
+        try options.validate()
+        let ids = try tokenizer.encode(prompt)
+        return generate(ids.isEmpty ? [startToken] : ids, options, onText)
+    }
+
+    /// What an empty prompt stands for: a line break, after which all texts begin, or the first token.
+    private var startToken: Int32 { (try? tokenizer.encode("\n"))?.first ?? 0 }
+
+    private func generate(
+        _ prompt: [Int32], _ options: SamplingOptions, _ onText: (Int, String) -> Bool
+    ) -> Int {
+        guard options.tokens > 0 else { return 0 }
+        var samples = (0..<options.samples).map { _ in Sample(prompt, tokenizer, options) }
+        var decoder = Decoder(model, context, usesCache: options.usesCache)
+        var logits = decoder.start(prompt)  // [1, V]
+        let vocabulary = min(model.size.vocabulary, tokenizer.vocabularySize)
+        var made = 0
+        for count in 0..<options.tokens {
+            var next: [Int32] = []
+            for index in samples.indices {
+                let row = count == 0 ? 0 : index * model.size.vocabulary
+                let token = logits.withUnsafeMutableBufferPointer { all -> Int32 in
+                    // The first token of every sample comes from one row; each changes a copy of it.
+                    var own = Array(all[row..<row + vocabulary])
+                    return own.withUnsafeMutableBufferPointer {
+                        options.choose($0, seen: samples[index].seen, sample: index, position: count)
+                    }
+                }
+                next.append(token)
+                guard !samples[index].isDone else { continue }
+                made += 1
+                if let piece = samples[index].append(token), !onText(index, piece) { return made }
+            }
+            if samples.allSatisfy(\.isDone) || count == options.tokens - 1 { break }
+            logits = decoder.next(next)
+        }
+        for index in samples.indices {
+            if let rest = samples[index].finish(), !onText(index, rest) { break }
+        }
+        return made
+    }
+}
+
+/// One text in the making.
+private struct Sample {
+    private(set) var isDone = false
+    private(set) var seen: Set<Int32>
+    private var decoder: StreamingDecoder
+    private let stop: [String]
+    private let tracksSeen: Bool
+    /// Text that may turn out to be the beginning of a stop.
+    private var held = ""
+
+    init(_ prompt: [Int32], _ tokenizer: any Tokenizer, _ options: SamplingOptions) {
+        tracksSeen = options.repetitionPenalty != 1
+        seen = tracksSeen ? Set(prompt) : []
+        decoder = StreamingDecoder(tokenizer: tokenizer)
+        stop = options.stop
+    }
+
+    /// The text that `token` settles; nil when none.
+    mutating func append(_ token: Int32) -> String? {
+        if tracksSeen { seen.insert(token) }
+        held += decoder.append(token)
+        return release(keeping: true)
+    }
+
+    /// What was still held back when the tokens ran out.
+    mutating func finish() -> String? {
+        guard !isDone else { return nil }
+        held += decoder.finish()
+        return release(keeping: false)
+    }
+
+    private mutating func release(keeping: Bool) -> String? {
+        if let end = stop.compactMap({ held.range(of: $0)?.lowerBound }).min() {
+            isDone = true
+            let text = String(held[..<end])
+            held = ""
+            return text.isEmpty ? nil : text
+        }
+        var kept = 0
+        if keeping {
+            for text in stop {
+                for length in stride(from: min(text.count - 1, held.count), to: kept, by: -1)
+                where held.hasSuffix(text.prefix(length)) {
+                    kept = length
+                    break
+                }
+            }
+        }
+        let text = String(held.dropLast(kept))
+        held = String(held.suffix(kept))
+        return text.isEmpty ? nil : text
+    }
+}
+
+/// Logits of the next token, with a cache or without one.
+///
+/// Past the context, positions without an end go on, every layer seeing at most the context; a model with learned
+/// positions slides: the last `context` tokens are computed anew for every token, as nothing cached keeps its position.
+private struct Decoder {
+    private let model: Model
+    private let context: Context
+    private let usesCache: Bool
+    private var cache: KVCache?
+    /// The tokens of each sequence so far, where they may be needed again.
+    private var sequences: [[Int32]] = []
+
+    init(_ model: Model, _ context: Context, usesCache: Bool) {
+        (self.model, self.context, self.usesCache) = (model, context, usesCache)
+    }
+
+    mutating func start(_ prompt: [Int32]) -> [Float] {
+        sequences = [prompt]
+        let limit = model.positionLimit ?? .max
+        guard usesCache, prompt.count <= limit else { return full() }
+        let cache = model.cache(batch: 1, on: context)
+        self.cache = cache
+        // In pieces, so that a long prompt takes memory for a piece and not for itself.
+        var logits: [Float] = []
+        for start in Swift.stride(from: 0, to: prompt.count, by: 512) {
+            let piece = Array(prompt[start..<min(prompt.count, start + 512)])
+            let pass = Pass(tokens: context.tensor(piece, [1, piece.count]), start: cache.position, cache: cache)
+            logits = model.lastLogits(pass).floats
+            cache.advance(by: piece.count)
+        }
+        return logits
+    }
+
+    /// Takes one token a sequence and gives the logits after it, [B, V] in one array.
+    mutating func next(_ tokens: [Int32]) -> [Float] {
+        if sequences.count == 1, tokens.count > 1 {
+            sequences = Array(repeating: sequences[0], count: tokens.count)
+            cache = cache?.repeated(tokens.count)
+        }
+        let keepsTokens = cache == nil || model.positionLimit != nil
+        if keepsTokens {
+            for index in tokens.indices { sequences[index].append(tokens[index]) }
+        }
+        guard let cache, cache.position < model.positionLimit ?? .max else {
+            self.cache = nil
+            return full()
+        }
+        let pass = Pass(tokens: context.tensor(tokens, [tokens.count, 1]), start: cache.position, cache: cache)
+        let logits = model.logits(pass).floats
+        cache.advance(by: 1)
+        return logits
+    }
+
+    /// The last tokens computed as a whole.
+    private func full() -> [Float] {
+        let length = min(sequences[0].count, model.positionLimit ?? .max)
+        let tokens = sequences.flatMap { $0.suffix(length) }
+        return model.lastLogits(Pass(tokens: context.tensor(tokens, [sequences.count, length]))).floats
+    }
+}

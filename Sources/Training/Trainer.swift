@@ -1,0 +1,188 @@
+import Architectures
+import Autograd
+import Components
+import Configuration
+import Foundation
+import Optimizers
+import Text
+
+/// What a trainer tells as it goes.
+public enum TrainingEvent {
+    /// After a step; `validation` where it was evaluated.
+    case step(Metrics, validation: Evaluation?)
+    case saved(Checkpoint)
+    /// A checkpoint, to look at how the model writes.
+    case sample(String)
+}
+
+/// Trains the model of a config on a dataset, in a run's folder.
+public final class Trainer {
+    public enum Outcome: Sendable { case finished, interrupted }
+
+    public let config: RunConfig
+    public let model: Model
+    public let folder: RunFolder
+    public let context: Context
+    public private(set) var state = RunState()
+    private let dataset: Dataset
+    private let optimizer: Optimizer
+    private let training: Batches
+    private let validation: Batches?
+    private let metrics: MetricsFile
+    private let lock: RunLock
+
+    /// Prepares a run in `folder`: a new one, or with `resuming` from its last checkpoint.
+    /// - Throws: `ConfigError`, `TextError` or `Failure`.
+    public init(
+        _ config: RunConfig, dataset: Dataset, on context: Context, folder: RunFolder, resuming: Bool
+    ) throws {
+        (self.config, self.dataset, self.context, self.folder) = (config, dataset, context, folder)
+        lock = try folder.lock()
+        model = try Trainer.model(config, tokenizer: dataset.tokenizer)
+        let train = config.train, length = model.size.context
+        training = Batches(
+            try BatchSampler(
+                dataset.train, context: length, batch: train.batch, accumulation: train.gradAccumulation,
+                seed: UInt64(train.seed), order: config.data.order == .random ? .random : .sequential), on: context)
+        // The windows validated on are the same for every seed, so that runs compare.
+        validation = try train.evalBatches.map { _ in
+            Batches(
+                try BatchSampler(dataset.validation, context: length, batch: train.batch, seed: 0, purpose: .evaluation),
+                on: context)
+        }
+        model.materialize(on: context, training: true, seed: UInt64(train.seed))
+        optimizer = try Optimizer(config.plan, schedule: config.schedule, store: model.store, width: model.size.width)
+        if resuming {
+            Checkpoint.sweep(folder)
+            if let last = Checkpoint.all(in: folder).last {
+                state = try last.state()
+                try last.load(into: model)
+                try last.load(into: optimizer)
+            }
+        } else {
+            try RunFolder.writeAtomically(dataset.tokenizer.serialized(), to: folder.tokenizerPath)
+        }
+        metrics = try MetricsFile(folder, keepingThrough: state.step)
+        // Last: a folder with a config is a run.
+        try RunFolder.writeAtomically(Data((config.resolved.text() + "\n").utf8), to: folder.configPath)
+    }
+
+    /// The model of a config for a tokenizer.
+    /// - Throws: `ConfigError` where the config names fewer tokens than the tokenizer has.
+    public static func model(_ config: RunConfig, tokenizer: any Tokenizer) throws -> Model {
+        do {
+            if let named = config.model.sizes.vocabSize, named < tokenizer.vocabularySize {
+                throw ConfigError(
+                    "\(named) is less than the \(tokenizer.vocabularySize) tokens of the \(tokenizer.kind) tokenizer; raise "
+                        + "it or leave it out", at: "model.vocab_size")
+            }
+            return try Model(config.model, vocabulary: tokenizer.vocabularySize)
+        } catch let error as ConfigError {
+            throw error.inFile(config.file)
+        }
+    }
+
+    /// Tokens a step.
+    public var tokensPerStep: Int { config.train.batch * config.train.gradAccumulation * model.size.context }
+
+    /// Bytes from which the last evaluation's bits per byte were counted.
+    public var bytesPerToken: Double { dataset.validationBytesPerToken }
+
+    /// Trains to the end, or until `shouldStop` says so after a step; then saves.
+    /// - Throws: `Failure` when a loss is not finite, naming the step and the parameter; the last checkpoint stays.
+    public func run(shouldStop: () -> Bool = { false }, on event: (TrainingEvent) -> Void = { _ in }) throws -> Outcome {
+        let train = config.train
+        let interval = train.checkpointInterval ?? train.evalInterval
+        var lastTime = Date(), tokensSince = 0
+        while state.step < train.steps {
+            let step = state.step
+            let (loss, norm) = try oneStep(step)
+            state.step += 1
+            state.tokens += tokensPerStep
+            tokensSince += tokensPerStep
+            let now = Date(), elapsed = now.timeIntervalSince(lastTime)
+            let isLast = state.step == train.steps
+            let evaluates = isLast || state.step % train.evalInterval == 0
+            let logs = evaluates || state.step % train.logInterval == 0 || step == 0
+            if logs {
+                state.seconds += elapsed
+                var line = Metrics(step: state.step, tokens: state.tokens, seconds: state.seconds)
+                line.trainLoss = loss
+                line.lr = optimizer.learningRate(step)
+                line.gradNorm = norm
+                line.tokensPerSecond = Double(tokensSince) / max(elapsed, 1e-9)
+                let evaluation = evaluates ? try evaluate() : nil
+                if let evaluation {
+                    line.valLoss = evaluation.loss
+                    line.valBitsPerByte = evaluation.bitsPerByte
+                    state.lastValidationLoss = evaluation.loss
+                    if evaluation.loss < state.bestValidationLoss ?? .infinity {
+                        state.bestValidationLoss = evaluation.loss
+                        state.bestStep = state.step
+                    }
+                }
+                try metrics.append(line)
+                event(.step(line, validation: evaluation))
+                if evaluates, train.sampleTokens > 0 { event(.sample(try sample())) }
+                (lastTime, tokensSince) = (Date(), 0)
+            }
+            let stops = !isLast && shouldStop()
+            if isLast || stops || state.step % interval == 0 {
+                if !logs {
+                    state.seconds += Date().timeIntervalSince(lastTime)
+                    (lastTime, tokensSince) = (Date(), 0)
+                }
+                // A best that was never saved is not kept by a checkpoint; the best is saved when it is found.
+                try Checkpoint.save(model, optimizer, state, in: folder, keep: train.keepCheckpoints)
+                if let last = Checkpoint.all(in: folder).last { event(.saved(last)) }
+            }
+            if stops { return .interrupted }
+        }
+        return .finished
+    }
+
+    /// One optimizer step; the mean loss of its micro-batches and the norm of the gradients.
+    private func oneStep(_ step: Int) throws -> (loss: Double, gradientNorm: Double) {
+        let train = config.train
+        optimizer.clearGradients()
+        var sum = 0.0
+        for micro in 0..<train.gradAccumulation {
+            let (inputs, targets) = training(step: step, micro: micro)
+            let scale = 1 / Float(inputs.count * train.gradAccumulation)
+            let source = DropoutSource(seed: UInt64(train.seed), step: step, firstExample: micro * train.batch)
+            let loss = context.recording {
+                let loss = model.loss(Pass(tokens: inputs, dropout: source), targets: targets, scale: scale)
+                loss.backward()
+                return loss
+            }
+            sum += Double(loss.item)
+        }
+        let norm = optimizer.gradientNorm
+        guard sum.isFinite, norm.isFinite else {
+            let culprit = optimizer.firstNotFinite().map { "; first in \($0)" } ?? ""
+            let kept = Checkpoint.all(in: folder).last.map { "; the checkpoint of step \($0.step) is kept" } ?? ""
+            throw Failure(
+                "the \(sum.isFinite ? "gradient" : "loss") of step \(step + 1) is not finite\(culprit)\(kept). Lower "
+                    + "optimizer.lr, raise schedule.warmup, or set optimizer.grad_clip")
+        }
+        optimizer.step(step, gradientNorm: norm)
+        return (sum, norm)
+    }
+
+    /// The validation loss now.
+    public func evaluate() throws -> Evaluation {
+        if let validation, let count = config.train.evalBatches {
+            return Evaluator.evaluate(
+                model, on: context, validation, count: count, bytesPerToken: dataset.validationBytesPerToken)
+        }
+        return try Evaluator.evaluate(
+            model, on: context, tokens: dataset.validation, bytesPerToken: dataset.validationBytesPerToken)
+    }
+
+    private func sample() throws -> String {
+        var options = SamplingOptions()
+        options.tokens = config.train.sampleTokens
+        options.seed = UInt64(config.train.seed)
+        return try Sampler(model, dataset.tokenizer, on: context).text(prompt: "", options)
+    }
+}
