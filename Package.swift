@@ -23,7 +23,7 @@ let package = Package(
         .target(name: "Architectures", dependencies: ["Components"]),
         .target(name: "Training", dependencies: ["Architectures", "Optimizers", "Text"]),
         .target(name: "Runner", dependencies: ["Training"]),
-        .executableTarget(name: "RunnerTool", dependencies: ["Runner", "Autograd"]),
+        .executableTarget(name: "RunnerTool", dependencies: ["Runner"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "AutogradTests", dependencies: ["Autograd", "Kernels"]),
         .testTarget(name: "TextTests", dependencies: ["Text"]),
@@ -31,7 +31,7 @@ let package = Package(
         .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Training"]),
         .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Training"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
-        .testTarget(name: "RunnerTests", dependencies: ["Runner", "Autograd"]),
+        .testTarget(name: "RunnerTests", dependencies: ["Runner"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -55,9 +55,12 @@ extension Model {
         context.pool.resetPeak()
         let tokens = context.empty([batch, model.size.context], .int32)
         let targets = context.empty([batch, model.size.context], .int32)
-        context.recording {
-            let pass = Pass(tokens: tokens, dropout: DropoutSource(seed: 0, step: 0))
-            model.loss(pass, targets: targets, scale: 1).backward()
+        // A batch lives as long as its step.
+        withExtendedLifetime((tokens, targets)) {
+            context.recording {
+                let pass = Pass(tokens: tokens, dropout: DropoutSource(seed: 0, step: 0))
+                model.loss(pass, targets: targets, scale: 1).backward()
+            }
         }
         return context.pool.peakBytesInUse - before
     }

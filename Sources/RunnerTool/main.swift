@@ -1,6 +1,4 @@
-import Autograd
 import Foundation
 import Runner
 
-BLASCore.relaunchIfOutdated()
 exit(LoomCommandLine.run(arguments: CommandLine.arguments))

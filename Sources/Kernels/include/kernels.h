@@ -176,10 +176,4 @@ void loom_adamw(float *p, const float *g, float *m, float *v, loom_size n, float
 void loom_sgd(float *p, const float *g, float *buffer, loom_size n, float gradient_scale, float lr, float momentum,
               float decay, int nesterov);
 
-
-// ---- processor (processor.c) --------------------------------------------------------------------------------------
-
-/// Whether the processor and the system support AVX-512 F, BW, DQ and VL.
-int loom_has_avx512(void);
-
 #endif
