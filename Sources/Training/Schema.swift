@@ -19,6 +19,9 @@ extension Registries {
         func members(_ options: [OptionDescription], byLayer: Bool = false) -> [String: JSON] {
             Dictionary(options.map { ($0.name, value($0, byLayer: byLayer)) }, uniquingKeysWith: { a, _ in a })
         }
+        func reference(_ name: String) -> JSON { ["$ref": .string("#/definitions/\(name)")] }
+        var definitions: [String: JSON] = [:]
+        /// Defines a section by its component's name, or by an object with a component's options.
         func section(_ slot: SlotDescription, byLayer: Bool) -> JSON {
             var choices: [JSON] = [["enum": .array(slot.components.map { .string($0.name) })]]
             for component in slot.components {
@@ -29,13 +32,13 @@ extension Registries {
                     "description": .string(component.summary),
                 ])
             }
-            let one: JSON = ["anyOf": .array(choices)]
-            guard byLayer else { return one }
+            definitions[slot.name] = ["anyOf": .array(choices)]
+            guard byLayer else { return reference(slot.name) }
             let pattern: JSON = [
                 "type": "object", "required": ["by_layer"], "additionalProperties": false,
-                "properties": ["by_layer": ["type": "array", "minItems": 1, "items": one]],
+                "properties": ["by_layer": ["type": "array", "minItems": 1, "items": reference(slot.name)]],
             ]
-            return ["anyOf": .array(choices + [pattern])]
+            return ["anyOf": [reference(slot.name), pattern]]
         }
         func object(_ properties: [String: JSON]) -> JSON {
             ["type": "object", "properties": .object(properties), "additionalProperties": false]
@@ -45,7 +48,10 @@ extension Registries {
         for slot in components.slots { model[slot.name] = section(slot, byLayer: layered.contains(slot.name)) }
         var data = members(DataOptions.descriptions)
         data["tokenizer"] = section(tokenizer.description, byLayer: false)
+        let optimizer = section(optimizers.optimizer.description, byLayer: false)
+        let schedule = section(optimizers.schedule.description, byLayer: false)
         return [
+            "definitions": .object(definitions),
             "$schema": "http://json-schema.org/draft-07/schema#",
             "title": "A Loom config",
             "type": "object",
@@ -56,8 +62,8 @@ extension Registries {
                 "description": ["type": "string", "description": "what the config is for"],
                 "extends": ["type": "string", "description": "a config, relative to this one, that this one changes"],
                 "model": object(model),
-                "optimizer": section(optimizers.optimizer.description, byLayer: false),
-                "schedule": section(optimizers.schedule.description, byLayer: false),
+                "optimizer": optimizer,
+                "schedule": schedule,
                 "data": object(data),
                 "train": object(members(TrainOptions.descriptions)),
             ],

@@ -1,0 +1,82 @@
+# What ./runner and ./test share: finding Swift and OpenBLAS, and building. Sourced, not run.
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+require_swift() {
+    command -v swift >/dev/null && return
+    fail "Swift is missing: Loom needs Swift 6 or newer. Get it from https://www.swift.org/install and put its bin folder on PATH."
+}
+
+# Runs a command as root, asking for a password only when one is needed.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else fail "Run this as root, then try again: $*"
+    fi
+}
+
+has_openblas() {
+    if command -v pkg-config >/dev/null && pkg-config --exists openblas; then return 0; fi
+    # Without pkg-config: the linker finds it, or it does not.
+    printf 'void openblas_set_num_threads(int); int main(void) { openblas_set_num_threads(1); }' |
+        cc -x c - -lopenblas -o /dev/null 2>/dev/null
+}
+
+require_openblas() {
+    has_openblas && return
+    case "$(uname -s)" in
+    Darwin)
+        command -v brew >/dev/null || fail "OpenBLAS is missing. Install Homebrew (https://brew.sh), then: brew install openblas"
+        say "OpenBLAS is missing; installing it: brew install openblas"
+        brew install openblas >&2
+        # Homebrew keeps it out of the usual places.
+        export PKG_CONFIG_PATH="$(brew --prefix openblas)/lib/pkgconfig:${PKG_CONFIG_PATH:-}"
+        ;;
+    *)
+        if command -v apt-get >/dev/null; then
+            say "OpenBLAS is missing; installing it: apt-get install libopenblas-dev"
+            as_root apt-get update -qq >&2 || say "apt-get update failed; trying with what is known"
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libopenblas-dev >&2
+        elif command -v dnf >/dev/null; then
+            say "OpenBLAS is missing; installing it: dnf install openblas-devel"
+            as_root dnf install -y -q openblas-devel >&2
+        elif command -v pacman >/dev/null; then
+            say "OpenBLAS is missing; installing it: pacman -S openblas"
+            as_root pacman -S --noconfirm openblas >&2
+        else
+            fail "OpenBLAS is missing. Install its development package (on Debian libopenblas-dev), then try again."
+        fi
+        ;;
+    esac
+    has_openblas || fail "OpenBLAS was installed, but the linker does not find it; is pkg-config looking elsewhere?"
+}
+
+# is_stale PROGRAM ROOT: whether a source is newer than the program.
+is_stale() {
+    [ -x "$1" ] || return 0
+    [ -n "$(find "$2/Sources" "$2/Package.swift" -newer "$1" -print -quit)" ]
+}
+
+# build ROOT ARGUMENTS…: builds in release, one line of progress, everything only when it fails.
+build() {
+    local root=$1 log status=0
+    shift
+    log=$(mktemp)
+    say "building (the first time takes a few minutes) …"
+    if [ -t 2 ]; then
+        swift build -c release --package-path "$root" "$@" 2>&1 | tee "$log" |
+            while IFS= read -r line; do printf '\r\033[K%.100s' "$line" >&2; done || status=$?
+        printf '\r\033[K' >&2
+    else
+        swift build -c release --package-path "$root" "$@" >"$log" 2>&1 || status=$?
+    fi
+    if [ "$status" != 0 ]; then
+        cat "$log" >&2
+        rm -f "$log"
+        fail "the build failed; see above"
+    fi
+    rm -f "$log"
+    # The package manager leaves an unchanged program as it is; its date must not say stale for ever.
+    [ ! -e "$root/.build/release/runner" ] || touch "$root/.build/release/runner"
+}
