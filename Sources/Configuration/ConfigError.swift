@@ -11,7 +11,9 @@ public struct ConfigError: Error, CustomStringConvertible, Equatable, Sendable {
     }
 
     public var description: String {
-        [file, path.isEmpty ? nil : path, message].compactMap { $0 }.joined(separator: ": ")
+        let text = [file, path.isEmpty ? nil : path, message].compactMap { $0 }.joined(separator: ": ")
+        // A path is made of the config's own keys, which may hold anything.
+        return String(text.map { $0.isNewline ? " " : $0 })
     }
 
     /// The same error, said to be in `file` unless it names one already.
@@ -28,7 +30,7 @@ public struct ConfigError: Error, CustomStringConvertible, Equatable, Sendable {
         let names = known.sorted()
         let hint = nearest(to: name, in: names).map { "did you mean \"\($0)\"? " } ?? ""
         let listed = names.isEmpty ? "none is allowed here" : "known: \(names.joined(separator: ", "))"
-        return ConfigError("unknown \(what) \"\(name)\"; \(hint)\(hint.isEmpty ? listed : "(\(listed))")", at: path)
+        return ConfigError("unknown \(what) \(JSON.string(name).brief); \(hint)\(hint.isEmpty ? listed : "(\(listed))")", at: path)
     }
 }
 

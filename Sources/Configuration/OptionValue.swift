@@ -84,7 +84,7 @@ extension OptionEnum {
         guard let text = json.stringValue else { throw OptionMismatch(expected: kind, found: json) }
         guard let value = Self(rawValue: text) else {
             let hint = nearest(to: text, in: names).map { "; did you mean \"\($0)\"?" } ?? ""
-            throw OptionMismatch("expected \(kind), found \"\(text)\"\(hint)")
+            throw OptionMismatch("expected \(kind), found \(json.brief)\(hint)")
         }
         return value
     }

@@ -88,6 +88,9 @@ private final class TrainingReport {
         let size = model.size, accounting = model.accounting
         say("\(config.name): \(size.layers) layers of width \(size.width), context \(size.context), \(accounting.parameters.grouped) parameters")
         say("text: \(dataset.name), \(dataset.train.count.grouped) training tokens, vocabulary \(dataset.tokenizer.vocabularySize.grouped) (\(dataset.tokenizer.kind))")
+        if size.vocabulary > dataset.tokenizer.vocabularySize {
+            say("note: the model has rows for \(size.vocabulary.grouped) tokens, more than the text gave the tokenizer; the others stay untrained")
+        }
         if let floor {
             say("floor: \(floor.natsPerToken.fixed(4)) nats/token, \(floor.bitsPerByte.fixed(4)) bits/byte: the text's own entropy; no model can do better")
         }

@@ -68,13 +68,15 @@ public final class Trainer {
     }
 
     /// The model of a config for a tokenizer.
-    /// - Throws: `ConfigError` where the config names fewer tokens than the tokenizer has.
+    /// - Throws: `ConfigError` where the config names a number of tokens that the tokenizer does not have.
     public static func model(_ config: RunConfig, tokenizer: any Tokenizer) throws -> Model {
         do {
-            if let named = config.model.sizes.vocabSize, named < tokenizer.vocabularySize {
+            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize, !config.asksFor(named) {
                 throw ConfigError(
-                    "\(named) is less than the \(tokenizer.vocabularySize) tokens of the \(tokenizer.kind) tokenizer; raise "
-                        + "it or leave it out", at: "model.vocab_size")
+                    "the config is for \(named) tokens, but the \(tokenizer.kind) tokenizer has "
+                        + "\(tokenizer.vocabularySize); set data.tokenizer to one that fits, such as {\"type\": \"bpe\", "
+                        + "\"vocab_size\": \(named)}, or vocab_size to null for as many as there are",
+                    at: "model.vocab_size")
             }
             return try Model(config.model, vocabulary: tokenizer.vocabularySize)
         } catch let error as ConfigError {

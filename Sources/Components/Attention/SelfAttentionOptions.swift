@@ -33,8 +33,8 @@ public protocol SelfAttentionGroup: OptionGroup {
 extension SelfAttentionGroup {
     static var sharedOptions: [Option<Self>] {
         [
-            Option("heads", \.shared.heads, .atLeast(1), help: "query heads"),
-            Option("head_dim", \.shared.headDim, .atLeast(1), help: "dimensions a head; by default width / heads"),
+            Option("heads", \.shared.heads, .within(1...4096), help: "query heads"),
+            Option("head_dim", \.shared.headDim, .within(1...4096), help: "dimensions a head; by default width / heads"),
             Option(
                 "window", \.shared.window, .atLeast(0),
                 help: "positions back that a token sees besides itself: a number, null for all, or letters tiled over "
@@ -88,7 +88,7 @@ public struct GroupedQueryOptions: SelfAttentionGroup {
     public var kvHeads = 2
     public init() {}
     public static var options: [Option<Self>] {
-        sharedOptions + [Option("kv_heads", \.kvHeads, .atLeast(1), help: "key/value heads; they must divide heads")]
+        sharedOptions + [Option("kv_heads", \.kvHeads, .within(1...4096), help: "key/value heads; they must divide heads")]
     }
 }
 

@@ -16,7 +16,7 @@ public struct TokenEmbedding: Embedding {
                 Option("scale_sqrt_width", \.scaleSqrtWidth, help: "a further factor √width (Gemma)"),
                 Option("norm", \.norm, help: "the model's norm right after the embedding (nanochat)"),
                 Option("dropout", \.dropout, .fraction, help: "dropout after positions are added"),
-                Option("pad_to", \.padTo, .atLeast(1), help: "pad the vocabulary's rows up to a multiple; never predicted"),
+                Option("pad_to", \.padTo, .within(1...1_048_576), help: "pad the vocabulary's rows up to a multiple; never predicted"),
             ]
         }
     }

@@ -10,8 +10,8 @@ public struct FeedForwardOptions: OptionGroup {
     public init() {}
     public static var options: [Option<Self>] {
         [
-            Option("expansion", \.expansion, .above(0), help: "hidden size as a multiple of the width"),
-            Option("hidden", \.hidden, .atLeast(1), help: "hidden size itself; goes before expansion"),
+            Option("expansion", \.expansion, Bounds(minimum: 0, maximum: 1024, exclusiveMinimum: true), help: "hidden size as a multiple of the width"),
+            Option("hidden", \.hidden, .within(1...16_777_216), help: "hidden size itself; goes before expansion"),
             Option("bias", \.bias, help: "biases of the linear maps"),
             Option("dropout", \.dropout, .fraction, help: "dropout of the sublayer's output"),
         ]
@@ -27,8 +27,8 @@ public struct GELUOptions: OptionGroup {
     public init() {}
     public static var options: [Option<Self>] {
         [
-            Option("expansion", \.shared.expansion, .above(0), help: "hidden size as a multiple of the width"),
-            Option("hidden", \.shared.hidden, .atLeast(1), help: "hidden size itself; goes before expansion"),
+            Option("expansion", \.shared.expansion, Bounds(minimum: 0, maximum: 1024, exclusiveMinimum: true), help: "hidden size as a multiple of the width"),
+            Option("hidden", \.shared.hidden, .within(1...16_777_216), help: "hidden size itself; goes before expansion"),
             Option("bias", \.shared.bias, help: "biases of the linear maps"),
             Option("dropout", \.shared.dropout, .fraction, help: "dropout of the sublayer's output"),
             Option("approximate", \.approximate, help: "GELU by tanh (GPT-2) or exact by erf (nanoGPT)"),
