@@ -19,6 +19,7 @@ enum DiffCommand: Command {
         let costs = try zip(paths, configs).map { path, config -> JSON in
             var figures = try cost(path, config)
             figures["parameters_by_group"] = nil
+            figures.merge(try results(path)) { $1 }
             return .object(figures)
         }
         let figures = difference(costs[0], costs[1])
@@ -33,7 +34,7 @@ enum DiffCommand: Command {
             say("the two are the same")
             return
         }
-        let rows = settings.map { ($0.0, $0.1.brief, $0.2.brief) }
+        let rows = settings.map { ($0.0, $0.1 == "—" ? "—" : $0.1.brief, $0.2 == "—" ? "—" : $0.2.brief) }
             + [("", "", "")]
             + figures.map { name, a, b in (name, number(a), number(b) + change(a, b)) }
         let widths = (rows.map(\.0.count).max() ?? 0, max(rows.map(\.1.count).max() ?? 0, configs[0].name.count))
@@ -58,7 +59,24 @@ enum DiffCommand: Command {
         return try Trainer.model(config, tokenizer: tokenizer).accounting.json
     }
 
-    private static func number(_ json: JSON) -> String { json.intValue?.grouped ?? json.brief }
+    /// What training a run has come to, where it is one.
+    private static func results(_ path: String) throws -> [String: JSON] {
+        guard RunFolder.exists(path) else { return [:] }
+        let lines = try RunFolder(path: path).metrics()
+        var figures: [String: JSON] = [:]
+        if let last = lines.last(where: { $0.valLoss != nil }) {
+            figures["step"] = .int(last.step)
+            figures["val_loss"] = last.valLoss.map { .double($0) }
+            figures["val_bits_per_byte"] = last.valBitsPerByte.map { .double($0) }
+        }
+        let speeds = lines.compactMap(\.tokensPerSecond).sorted()
+        if !speeds.isEmpty { figures["train_tokens_per_second"] = .int(Int(speeds[speeds.count / 2])) }
+        return figures
+    }
+
+    private static func number(_ json: JSON) -> String {
+        json.intValue?.grouped ?? json.doubleValue?.fixed(4) ?? json.stringValue ?? json.brief
+    }
 
     private static func change(_ a: JSON, _ b: JSON) -> String {
         guard let x = a.doubleValue, let y = b.doubleValue, x != 0 else { return "" }

@@ -154,7 +154,12 @@ public struct RunConfig {
             self.file = file
             model = try ModelConfig(members["model"] ?? [:], registry: registries.components)
             let dataJSON = members["data"] ?? [:]
-            data = try DataOptions.decode(dataJSON, at: "data", also: ["tokenizer"])
+            var data = try DataOptions.decode(dataJSON, at: "data", also: ["tokenizer"])
+            // A run remembers its file wherever it is continued from.
+            if !Corpus.knownNames.contains(data.source), FileManager.default.fileExists(atPath: data.source) {
+                data.source = URL(fileURLWithPath: data.source).standardizedFileURL.path
+            }
+            self.data = data
             let tokenizerRead = try registries.tokenizer.read(RunConfig.section(dataJSON["tokenizer"], usual: "char"), at: "data.tokenizer")
             tokenizer = tokenizerRead.make
             train = try TrainOptions.decode(members["train"] ?? [:], at: "train")

@@ -134,12 +134,13 @@ public final class Trainer {
                     state.seconds += Date().timeIntervalSince(lastTime)
                     (lastTime, tokensSince) = (Date(), 0)
                 }
-                // A best that was never saved is not kept by a checkpoint; the best is saved when it is found.
                 try Checkpoint.save(model, optimizer, state, in: folder, keep: train.keepCheckpoints)
                 if let last = Checkpoint.all(in: folder).last { event(.saved(last)) }
             }
             if stops { return .interrupted }
         }
+        // A run of no steps still has weights to sample from or to start others from.
+        if state.step == 0 { try Checkpoint.save(model, optimizer, state, in: folder, keep: train.keepCheckpoints) }
         return .finished
     }
 

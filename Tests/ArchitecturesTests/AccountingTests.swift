@@ -95,7 +95,8 @@ struct AccountingTests {
         #expect(nanochat.accounting.kvBytesAtContext == token * (9 * 513 + 3 * 2048))
         #expect(Accounting.kvBytesRead(nanochat.cacheShapes, tokens: 1000, context: 2048) == token * (9 * 513 + 3 * 1000))
 
-        let grouped = with(AccountingTests.gpt2(layers: 12, width: 768, heads: 12), ["attention": ["type": "gqa", "heads": 12, "kv_heads": 3]])
+        let grouped = with(
+            AccountingTests.gpt2(layers: 12, width: 768, heads: 12), ["attention": ["type": "gqa", "heads": 12, "kv_heads": 3]])
         #expect(try Model(ModelConfig(grouped)).accounting.kvBytesPerToken == 12 * 2 * 3 * 64 * 4)
         let shared = with(grouped, ["attention": ["type": "mqa", "heads": 12]])
         #expect(try Model(ModelConfig(shared)).accounting.kvBytesPerToken == 12 * 2 * 64 * 4)

@@ -59,7 +59,11 @@ struct AttentionTests {
         }
 
         var operation: OperationCase {
-            OperationCase("attention \(testDescription)", shapes) { attention(call($1)) } reference: { reference($0) }
+            OperationCase("attention \(testDescription)", shapes) {
+                attention(call($1))
+            } reference: {
+                reference($0)
+            }
         }
     }
 

@@ -12,6 +12,15 @@ struct GradientTests {
         }
         static let rows = 4, wide = 6, narrow = 2
         var steps: [Step] = []
+        /// Nodes that no step reads: their sum is the loss, so that everything counts and most gradients begin shared.
+        var ends: [Int] { Array(Set(0..<steps.count + 2).subtracting(steps.flatMap(Program.inputs))).sorted() }
+
+        static func inputs(_ step: Step) -> [Int] {
+            switch step {
+            case .add(let a, let b), .multiply(let a, let b), .mix(let a, let b): [a, b]
+            case .scale(let a), .tanh(let a), .reshape(let a), .columns(let a, _), .widen(let a), .attend(let a), .norm(let a): [a]
+            }
+        }
 
         /// Nodes 0 and 1 are leaves [1, 4, 6]; every step makes one more. `widths` tells nodes apart.
         init(seed: UInt64, length: Int) {
@@ -42,7 +51,6 @@ struct GradientTests {
             }
         }
 
-        /// The sum of all nodes that nobody read, so that everything counts.
         func run(_ leaves: [Tensor], _ weight: Tensor, _ factor: Tensor) -> Tensor {
             var nodes = leaves
             for step in steps {
@@ -64,7 +72,7 @@ struct GradientTests {
                 case .norm(let a): nodes.append(nodes[a].rmsNorm(epsilon: 0.1))
                 }
             }
-            return nodes.dropFirst(2).reduce((nodes[0] * nodes[1]).sum()) { $0 + $1.sum() }
+            return ends.dropFirst().reduce(nodes[ends[0]].sum()) { $0 + nodes[$1].sum() }
         }
 
         func reference(_ leaves: [[Double]], _ weight: [Double], _ factor: Double) -> Double {
@@ -87,9 +95,7 @@ struct GradientTests {
                     nodes.append(Reference.rmsNorm(nodes[a], nil, columns: nodes[a].count / 4, epsilon: 0.1))
                 }
             }
-            return nodes.dropFirst(2).reduce(zip(nodes[0], nodes[1]).reduce(0) { $0 + $1.0 * $1.1 }) {
-                $0 + $1.reduce(0, +)
-            }
+            return ends.reduce(0) { $0 + nodes[$1].reduce(0, +) }
         }
     }
 
@@ -128,6 +134,12 @@ struct GradientTests {
             #expect(x.gradient?.tensor?.floats == [3, 6, 9])
             #expect(shared.floats == [1, 2, 3], "the \(what) handed in was written to")
         }
+        // A view that only the gradient holds, of memory that others hold.
+        let z = context.zeros([3]).requireGradient()
+        z.gradient?.accumulate(shared.view(at: 0, [3]))
+        z.gradient?.accumulate(shared)
+        #expect(z.gradient?.tensor?.floats == [2, 4, 6])
+        #expect(shared.floats == [1, 2, 3], "the memory of a view was written to")
         // One tensor that is the first contribution of two gradients.
         let y = context.zeros([3]).requireGradient()
         for tensor in [x, y] { tensor.gradient?.accumulate(shared) }
@@ -159,8 +171,11 @@ struct GradientTests {
                     weight: x[0], bias: nil, targets: context.tensor(targets, [3]), LossOptions(vocabulary: 5, scale: 0.5))
             } reference: { x in
                 let rows = ids.flatMap { x[0].rows(of: 3)[Int($0)] }
-                return [0.5 * Reference.crossEntropy(
-                    Reference.linear(rows, x[0], k: 3), targets: targets, stride: 5, vocabulary: 5, softcap: 0)]
+                return [
+                    0.5
+                        * Reference.crossEntropy(
+                            Reference.linear(rows, x[0], k: 3), targets: targets, stride: 5, vocabulary: 5, softcap: 0)
+                ]
             })
     }
 

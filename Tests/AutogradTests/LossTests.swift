@@ -23,9 +23,12 @@ struct LossTests {
             OperationCase("cross-entropy \(form)", [[4, form.stride]]) { context, x in
                 x[0].crossEntropy(targets: context.tensor(form.targets, [4]), form.options)
             } reference: { x in
-                [0.2 * Reference.crossEntropy(
-                    x[0], targets: form.targets, stride: form.stride, vocabulary: form.vocabulary,
-                    softcap: Double(form.softcap))]
+                [
+                    0.2
+                        * Reference.crossEntropy(
+                            x[0], targets: form.targets, stride: form.stride, vocabulary: form.vocabulary,
+                            softcap: Double(form.softcap))
+                ]
             })
     }
 
@@ -40,9 +43,12 @@ struct LossTests {
                     weight: x[1], bias: bias ? x[2] : nil, targets: context.tensor(form.targets, [2, 2]), form.options)
             } reference: { x in
                 let logits = Reference.linear(x[0], x[1], bias ? x[2] : nil, k: width)
-                return [0.2 * Reference.crossEntropy(
-                    logits, targets: form.targets, stride: form.stride, vocabulary: form.vocabulary,
-                    softcap: Double(form.softcap))]
+                return [
+                    0.2
+                        * Reference.crossEntropy(
+                            logits, targets: form.targets, stride: form.stride, vocabulary: form.vocabulary,
+                            softcap: Double(form.softcap))
+                ]
             })
     }
 

@@ -10,7 +10,9 @@ struct Step: Sendable {
     }
 
     func parameters(_ context: Context) -> [Tensor] {
-        let shapes = [[vocabulary, width], [3 * width, width], [width, width], [width], [width], [8 * width, width], [width, 4 * width]]
+        let shapes = [
+            [vocabulary, width], [3 * width, width], [width, width], [width], [width], [8 * width, width], [width, 4 * width],
+        ]
         return shapes.enumerated().map { index, shape in
             let tensor = context.empty(shape)
             context.backend.fillNormal(tensor, deviation: 0.2, key: 3, stream: UInt64(index))
@@ -31,7 +33,9 @@ struct Step: Sendable {
                 options: AttentionOptions(
                     window: 40, scale: 0.25, softcap: 20, dropout: DropoutMask(probability: 0.1, key: 1, stream: 2)))
             let attended = x + attention(call).linear(p[2])
-            let mixed = attended + attended.rmsNorm(weight: p[3], epsilon: 1e-6).linear(p[5]).gated(.silu).linear(p[6])
+            let mixed =
+                attended
+                + attended.rmsNorm(weight: p[3], epsilon: 1e-6).linear(p[5]).gated(.silu).linear(p[6])
                 .dropout(DropoutMask(probability: 0.1, key: 1, stream: 3))
             let loss = mixed.headLoss(
                 weight: p[0], bias: nil, targets: context.tensor(ids.map { ($0 + 1) % Int32(vocabulary) }, [batch, time]),

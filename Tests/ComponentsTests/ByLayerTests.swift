@@ -48,7 +48,8 @@ struct ByLayerTests {
 
     @Test func norms() throws {
         let shapes = try ByLayerTests.shapes(
-            with(ByLayerTests.base, ["norm": ["type": ["by_layer": ["layernorm", "rmsnorm"]], "placement": ["by_layer": ["pre", "both"]]]]))
+            with(
+                ByLayerTests.base, ["norm": ["type": ["by_layer": ["layernorm", "rmsnorm"]], "placement": ["by_layer": ["pre", "both"]]]]))
         #expect(shapes["layers.0.attention_norm.bias"] != nil && shapes["layers.1.attention_norm.bias"] == nil)
         #expect(shapes["layers.0.mlp_norm_post.weight"] == nil && shapes["layers.1.mlp_norm_post.weight"] == [24])
     }
