@@ -59,15 +59,19 @@ public struct ModelConfig {
         "head": ["type": "tied"], "init": ["type": "gpt2"],
     ]
 
+    /// The sections whose options may differ by layer; of the others there is one in a model.
+    public static let layered: Set<String> = ["position", "norm", "attention", "mlp"]
+
     /// The section as `layer` sees it.
-    func section(_ name: String, layer: Int) throws -> JSON {
-        try (sectionJSON[name] ?? .null).atLayer(layer, at: "model.\(name)")
+    func section(_ name: String, layer: Int = 0) throws -> JSON {
+        let section = sectionJSON[name] ?? .null
+        return ModelConfig.layered.contains(name) ? try section.atLayer(layer, at: "model.\(name)") : section
     }
 
     private static func resolve(
         _ name: String, _ section: JSON, layer: Int, _ registry: Registry, _ path: String
     ) throws -> JSON {
-        let json = try section.atLayer(layer, at: path)
+        let json = layered.contains(name) ? try section.atLayer(layer, at: path) : section
         return switch name {
         case "embedding": try registry.embedding.read(json, at: path).resolved
         case "position": try registry.position.read(json, at: path).resolved

@@ -43,9 +43,8 @@ extension Registries {
         func object(_ properties: [String: JSON]) -> JSON {
             ["type": "object", "properties": .object(properties), "additionalProperties": false]
         }
-        let layered: Set<String> = ["position", "norm", "attention", "mlp"]
         var model = members(ModelConfig.Sizes.descriptions)
-        for slot in components.slots { model[slot.name] = section(slot, byLayer: layered.contains(slot.name)) }
+        for slot in components.slots { model[slot.name] = section(slot, byLayer: ModelConfig.layered.contains(slot.name)) }
         var data = members(DataOptions.descriptions)
         data["tokenizer"] = section(tokenizer.description, byLayer: false)
         let optimizer = section(optimizers.optimizer.description, byLayer: false)
