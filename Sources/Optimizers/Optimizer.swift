@@ -148,6 +148,14 @@ public final class Optimizer {
         moving.flatMap { item in item.rule.state.map { ("\(item.parameter.name)/\($0.name)", $0.tensor) } }
     }
 
+    /// The parameter whose values are largest, by their root mean square.
+    public var largest: String {
+        func size(_ parameter: Parameter) -> Double {
+            parameter.value.map { $0.backend.sumOfSquares($0) / Double(max(1, $0.count)) } ?? 0
+        }
+        return moving.map { ($0.parameter.name, size($0.parameter)) }.max { $0.1 < $1.1 }?.0 ?? "no parameter"
+    }
+
     /// The first parameter with a value or gradient that is not finite.
     public func firstNotFinite() -> String? {
         for item in moving {

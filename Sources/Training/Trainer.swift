@@ -26,6 +26,7 @@ public final class Trainer {
     public private(set) var state = RunState()
     private let dataset: Dataset
     private let optimizer: Optimizer
+    private let step: TrainingStep
     private let training: Batches
     private let validation: Batches?
     private let metrics: MetricsFile
@@ -52,6 +53,7 @@ public final class Trainer {
         }
         model.materialize(on: context, training: true, seed: UInt64(train.seed))
         optimizer = try Optimizer(config.plan, schedule: config.schedule, store: model.store, width: model.size.width)
+        step = TrainingStep(model, optimizer, on: context, train)
         if resuming {
             Checkpoint.sweep(folder)
             if let last = Checkpoint.all(in: folder).last {
@@ -106,6 +108,7 @@ public final class Trainer {
             let isLast = state.step == train.steps
             let evaluates = isLast || state.step % train.evalInterval == 0
             let logs = evaluates || state.step % train.logInterval == 0 || step == 0
+            var improves = false
             if logs {
                 state.seconds += elapsed
                 var line = Metrics(step: state.step, tokens: state.tokens, seconds: state.seconds)
@@ -115,12 +118,14 @@ public final class Trainer {
                 line.tokensPerSecond = Double(tokensSince) / max(elapsed, 1e-9)
                 let evaluation = evaluates ? try evaluate() : nil
                 if let evaluation {
+                    guard evaluation.loss.isFinite else { throw diverged("validation loss", step) }
                     line.valLoss = evaluation.loss
                     line.valBitsPerByte = evaluation.bitsPerByte
                     state.lastValidationLoss = evaluation.loss
                     if evaluation.loss < state.bestValidationLoss ?? .infinity {
                         state.bestValidationLoss = evaluation.loss
                         state.bestStep = state.step
+                        improves = true
                     }
                 }
                 try metrics.append(line)
@@ -129,7 +134,9 @@ public final class Trainer {
                 (lastTime, tokensSince) = (Date(), 0)
             }
             let stops = !isLast && shouldStop()
-            if isLast || stops || state.step % interval == 0 {
+            // The best is saved when it is found, so that it is there whatever the interval.
+            if isLast || stops || improves || state.step % interval == 0 {
+                guard optimizer.firstNotFinite() == nil else { throw diverged("update", step) }
                 if !logs {
                     state.seconds += Date().timeIntervalSince(lastTime)
                     (lastTime, tokensSince) = (Date(), 0)
@@ -146,30 +153,21 @@ public final class Trainer {
 
     /// One optimizer step; the mean loss of its micro-batches and the norm of the gradients.
     private func oneStep(_ step: Int) throws -> (loss: Double, gradientNorm: Double) {
-        let train = config.train
-        optimizer.clearGradients()
-        var sum = 0.0
-        for micro in 0..<train.gradAccumulation {
-            let (inputs, targets) = training(step: step, micro: micro)
-            let scale = 1 / Float(inputs.count * train.gradAccumulation)
-            let source = DropoutSource(seed: UInt64(train.seed), step: step, firstExample: micro * train.batch)
-            let loss = context.recording {
-                let loss = model.loss(Pass(tokens: inputs, dropout: source), targets: targets, scale: scale)
-                loss.backward()
-                return loss
-            }
-            sum += Double(loss.item)
-        }
-        let norm = optimizer.gradientNorm
+        let (sum, norm) = self.step.gradients(step) { training(step: step, micro: $0) }
         guard sum.isFinite, norm.isFinite else {
-            let culprit = optimizer.firstNotFinite().map { "; first in \($0)" } ?? ""
-            let kept = Checkpoint.all(in: folder).last.map { "; the checkpoint of step \($0.step) is kept" } ?? ""
-            throw Failure(
-                "the \(sum.isFinite ? "gradient" : "loss") of step \(step + 1) is not finite\(culprit)\(kept). Lower "
-                    + "optimizer.lr, raise schedule.warmup, or set optimizer.grad_clip")
+            throw diverged(sum.isFinite ? "gradient" : "loss", step)
         }
-        optimizer.step(step, gradientNorm: norm)
+        self.step.update(step, gradientNorm: norm)
         return (sum, norm)
+    }
+
+    /// What to say when `what` of a step is not finite: where it began, what is left, what to do.
+    private func diverged(_ what: String, _ step: Int) -> Failure {
+        let culprit = optimizer.firstNotFinite().map { "first in \($0)" } ?? "largest numbers in \(optimizer.largest)"
+        let kept = Checkpoint.all(in: folder).last.map { "; the checkpoint of step \($0.step) is kept" } ?? ""
+        return Failure(
+            "the \(what) of step \(step + 1) is not finite; \(culprit)\(kept). Lower optimizer.lr, raise schedule.warmup, or "
+                + "set optimizer.grad_clip")
     }
 
     /// The validation loss now.

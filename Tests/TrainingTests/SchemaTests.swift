@@ -10,8 +10,9 @@ struct SchemaTests {
 
     @Test func theFileIsCurrent() throws {
         let file = try JSON(parsing: bytes("\(repository)/configs/schema.json"))
+        let isCurrent = file == SchemaTests.schema
         #expect(
-            file == SchemaTests.schema,
+            isCurrent,
             "configs/schema.json is stale; regenerate it: ./runner components --schema > configs/schema.json")
     }
 

@@ -165,6 +165,12 @@ void loom_attention_decode(const float *query, const float *keys, const float *v
 void loom_gemv(const float *w, const float *x, const float *bias, float *y, loom_size rows, loom_size x_stride,
                loom_size y_stride, loom_size k_count, loom_size first, loom_size last);
 
+// ---- what the machine can do (machine.c) --------------------------------------------------------------------------
+
+/// Runs `rounds` rounds of independent fused multiply-adds on registers; returns how many floating-point operations
+/// that was. Timed by the caller, it gives the processor's arithmetic peak for these kernels.
+double loom_peak_flops(loom_size rounds);
+
 // ---- optimizers (optimizers.c) ------------------------------------------------------------------------------------
 
 /// Decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch orders it: p *= 1 - lr decay; m, v updated;
