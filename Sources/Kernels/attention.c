@@ -1,6 +1,6 @@
-// The softmax of attention over strips of scores, its gradient, and attention of one query to a ring of keys.
-#include "dots.h"
+// The softmax of attention over strips of scores, and its gradient.
 #include "philox.h"
+#include "scores.h"
 
 /// The keys that row i of a strip sees: first ..< last.
 LOOM_INLINE void visible_keys(const loom_strip *s, loom_size i, loom_size *first, loom_size *last) {
@@ -21,40 +21,6 @@ enum { LOOM_ROUND = 16 };
 LOOM_INLINE loom_size rounded(loom_size n, loom_size room) {
     loom_size whole = (n + LOOM_ROUND - 1) / LOOM_ROUND * LOOM_ROUND;
     return whole < room ? whole : room;
-}
-
-/// Rows may be short, so one vector at a time.
-#define LOOM_ROWS _Pragma("clang loop vectorize(assume_safety) vectorize_width(16) interleave_count(1)")
-
-/// z in place of n raw scores, -infinity after them up to `whole`. The first key is `distance` positions before the
-/// query. Returns the largest z.
-LOOM_INLINE float finish_scores(float *x, loom_size n, loom_size whole, float scale, float cap, float slope,
-                                float distance, const int capped) {
-    float inverse = capped ? scale / cap : 0.0f;
-    int32_t best = INT32_MIN;
-    LOOM_ROWS
-    for (int32_t j = 0; j < (int32_t)whole; j++) {
-        float z = capped ? cap * fast_tanh(x[j] * inverse) : scale * x[j];
-        z = z - slope * (distance - (float)j);
-        z = j < (int32_t)n ? z : -INFINITY;
-        x[j] = z;
-        int32_t order = loom_order(z);
-        best = order > best ? order : best;
-    }
-    return loom_from_order(best);
-}
-
-/// e^(z - top) in place of z; returns the sum.
-LOOM_INLINE float exponentials(float *x, loom_size n, float top) {
-    LOOM_REASSOCIATE
-    float sum = 0;
-    LOOM_ROWS
-    for (loom_size j = 0; j < n; j++) {
-        float e = fast_exp(x[j] - top);
-        x[j] = e;
-        sum += e;
-    }
-    return sum;
 }
 
 /// The number of the dropout element of row i and the key at `key`.
@@ -160,48 +126,4 @@ LOOM_HOT void loom_attention_softmax_backward(const loom_strip *s, float *scores
         memset(row + last, 0, (size_t)(s->keys - last) * sizeof(float));
         memset(drow + last, 0, (size_t)(s->keys - last) * sizeof(float));
     }
-}
-
-/// out += Σ_j weights[j] values[j]; four values at a time, so that out is read and written once for four.
-LOOM_INLINE void add_values(const float *weights, const float *values, loom_size stride, loom_size count,
-                            loom_size dim, float *out) {
-    loom_size j = 0;
-    for (; j + 4 <= count; j += 4) {
-        const float *a = values + j * stride, *b = a + stride, *c = b + stride, *d = c + stride;
-        float wa = weights[j], wb = weights[j + 1], wc = weights[j + 2], wd = weights[j + 3];
-        LOOM_VECTORIZE
-        for (loom_size k = 0; k < dim; k++)
-            out[k] = out[k] + ((wa * a[k] + wb * b[k]) + (wc * c[k] + wd * d[k]));
-    }
-    for (; j < count; j++) {
-        const float *a = values + j * stride;
-        LOOM_VECTORIZE
-        for (loom_size k = 0; k < dim; k++) out[k] = out[k] + weights[j] * a[k];
-    }
-}
-
-LOOM_HOT void loom_attention_decode(const float *query, const float *keys, const float *values, loom_size stride,
-                                    loom_size count, loom_size newest, loom_size dim, float scale, float softcap,
-                                    float slope, float *scratch, float *out) {
-    memset(out, 0, (size_t)dim * sizeof(float));
-    if (count <= 0) return;
-    loom_size j = 0;
-    for (; j + 8 <= count; j += 8) loom_dots(keys + j * stride, stride, 8, query, 0, 1, dim, 0, 0, scratch + j);
-    for (; j < count; j++) loom_dots(keys + j * stride, stride, 1, query, 0, 1, dim, 0, 0, scratch + j);
-    // Slots up to the newest are newest - j back; those after it were written a round earlier.
-    loom_size recent = newest + 1, older = count - recent;
-    float top, other = -INFINITY;
-    if (softcap > 0) {
-        top = finish_scores(scratch, recent, recent, scale, softcap, slope, (float)newest, 1);
-        if (older > 0)
-            other = finish_scores(scratch + recent, older, older, scale, softcap, slope, (float)(count - 1), 1);
-    } else {
-        top = finish_scores(scratch, recent, recent, scale, 0, slope, (float)newest, 0);
-        if (older > 0) other = finish_scores(scratch + recent, older, older, scale, 0, slope, (float)(count - 1), 0);
-    }
-    top = other > top ? other : top;
-    float factor = 1.0f / exponentials(scratch, count, top);
-    add_values(scratch, values, stride, count, dim, out);
-    LOOM_VECTORIZE
-    for (loom_size k = 0; k < dim; k++) out[k] *= factor;
 }

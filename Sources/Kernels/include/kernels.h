@@ -130,7 +130,7 @@ void loom_cross_entropy(float *logits, loom_size stride, const int32_t *targets,
                         loom_size vocabulary, float softcap, float *losses, int gradient, float gradient_scale,
                         int32_t *hits);
 
-// ---- attention (attention.c) --------------------------------------------------------------------------------------
+// ---- attention (attention.c, decode_attention.c) ------------------------------------------------------------------
 
 /// A strip of scores: rows queries at positions query_position ..., against keys at positions key_position ...
 /// Row i sees keys at positions max(0, p - window) ... p, p = query_position + i, as far as they lie in the strip.
@@ -158,12 +158,55 @@ void loom_attention_decode(const float *query, const float *keys, const float *v
                            loom_size count, loom_size newest, loom_size dim, float scale, float softcap, float slope,
                            float *scratch, float *out);
 
+/// The same for a ring of any type. Key j is at number j * stride of keys, likewise values; in a ring of int8 it is
+/// key_scales[j * scale_stride] times that, the value value_scales[j * scale_stride] times.
+typedef struct {
+    int type;
+    const void *keys, *values;
+    loom_size stride;
+    const float *key_scales, *value_scales;
+    loom_size scale_stride;
+} loom_ring;
+void loom_attention_decode_ring(const loom_ring *ring, const float *query, loom_size count, loom_size newest,
+                                loom_size dim, float scale, float softcap, float slope, float *scratch, float *out);
+
 // ---- matrix-vector (gemv.c) ---------------------------------------------------------------------------------------
 
 /// y[r * y_stride + n] = Σ_k x[r * x_stride + k] w[n * k_count + k] (+ bias[n]) for n in first ..< last, rows <= 8;
 /// w is read from memory once. What y[r, n] is depends on neither the other rows nor the range, to the last bit.
 void loom_gemv(const float *w, const float *x, const float *bias, float *y, loom_size rows, loom_size x_stride,
                loom_size y_stride, loom_size k_count, loom_size first, loom_size last);
+
+// ---- numbers in fewer bits (quantization.c) -----------------------------------------------------------------------
+
+enum { LOOM_FLOAT32 = 0, LOOM_BFLOAT16 = 1, LOOM_INT8 = 2 };
+
+/// To the nearest, ties to even; NaN stays NaN.
+void loom_to_bfloat16(const float *x, uint16_t *y, loom_size n);
+void loom_from_bfloat16(const uint16_t *x, float *y, loom_size n);
+/// q = w / scale to the nearest, scale = the largest |w| / 127 of a row's group of `group` columns (the last may be
+/// short): scales[r * groups + g], groups = columns / group rounded up. A group that stays below 1e-35 becomes 0; one
+/// with NaN or infinity gets a scale of NaN or infinity.
+void loom_quantize(const float *w, int8_t *q, float *scales, loom_size rows, loom_size columns, loom_size group);
+/// w = scale q
+void loom_dequantize(const int8_t *q, const float *scales, float *w, loom_size rows, loom_size columns,
+                     loom_size group);
+
+// ---- products of decoding (decode_product.c) ----------------------------------------------------------------------
+
+/// A weight matrix [n_count, k_count] in one of the types; int8 has the scales of loom_quantize.
+typedef struct {
+    int type;
+    const void *data;
+    const float *scales;
+    loom_size group;
+} loom_weights;
+/// y[r * y_stride + n] = Σ_k x[r * x_stride + k] w[n, k] for n in first ..< last; w is read from memory once, whatever
+/// the rows. y[r, n] is to the last bit what loom_gemv gives for the weights as float32, so it depends on neither the
+/// other rows nor the range. `scratch` holds loom_decode_scratch(rows, k_count) floats.
+void loom_decode_product(const loom_weights *w, const float *x, float *y, loom_size rows, loom_size x_stride,
+                         loom_size y_stride, loom_size k_count, loom_size first, loom_size last, float *scratch);
+loom_size loom_decode_scratch(loom_size rows, loom_size k_count);
 
 // ---- what the machine can do (machine.c) --------------------------------------------------------------------------
 
