@@ -172,8 +172,8 @@ class Muon(torch.optim.Optimizer):
         squares = g.square().mean(dim=along, keepdim=True)
         state["second"].lerp_(squares, 1 - group["beta2"])
         scale = state["second"].clamp_min(1e-10).rsqrt()
-        kept = squares.sum(dim=(-2, -1), keepdim=True) / (squares * scale.square()).sum(dim=(-2, -1), keepdim=True)
-        g *= scale * kept.sqrt()
+        before, after = (s.sum(dim=(-2, -1), keepdim=True) for s in (squares, squares * scale.square()))
+        g *= scale * (before / after.clamp_min(1e-20)).sqrt()
 
         lr = group["lr"] * math.sqrt(max(1, rows / columns))
         values = torch.stack(parameters)

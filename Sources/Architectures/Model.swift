@@ -138,9 +138,9 @@ public final class Model {
         head.loss(hidden(pass), targets: targets, scale: scale, hits: hits)
     }
 
-    /// An empty cache for decoding `batch` sequences.
-    public func cache(batch: Int = 1, on context: Context) -> KVCache {
-        KVCache(cacheShapes, contextLength: size.context, batch: batch, on: context)
+    /// An empty cache for decoding `batch` sequences, its keys and values in `type`.
+    public func cache(batch: Int = 1, type: DType = .float32, on context: Context) -> KVCache {
+        KVCache(cacheShapes, contextLength: size.context, batch: batch, type: type, on: context)
     }
 
     public var cacheShapes: [CacheShape] { layers.map(\.attention.cacheShape) }

@@ -12,6 +12,10 @@ public protocol Backend: AnyObject {
     func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor)
     func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer)
     func copy(_ x: Tensor, to y: Tensor)
+    /// float32 to bfloat16, or to int8 with the scales that y has room for.
+    func compress(_ x: Tensor, into y: Tensor)
+    /// bfloat16 or int8 to float32.
+    func expand(_ x: Tensor, into y: Tensor)
 
     // Filling
     func fill(_ y: Tensor, _ value: Float)
@@ -124,7 +128,7 @@ public struct DropoutMask: Sendable {
     }
 }
 
-/// c = alpha·op(a)·op(b) + beta·c, with a, b, c as matrices of the given leading dimensions.
+/// c = alpha·op(a)·op(b) + beta·c. b may be bfloat16 or int8 where it is a weight: transposed, beta zero, alpha one.
 public struct MatrixProduct {
     public var a: Tensor, transposeA: Bool
     public var b: Tensor, transposeB: Bool
@@ -134,7 +138,8 @@ public struct MatrixProduct {
     public var beta: Float = 0
 
     public init(
-        _ a: Tensor, _ b: Tensor, transposeA: Bool = false, transposeB: Bool = false, into c: Tensor, m: Int, n: Int, k: Int, alpha: Float = 1, beta: Float = 0
+        _ a: Tensor, _ b: Tensor, transposeA: Bool = false, transposeB: Bool = false, into c: Tensor, m: Int, n: Int, k: Int,
+        alpha: Float = 1, beta: Float = 0
     ) {
         (self.a, self.transposeA, self.b, self.transposeB, self.c) = (a, transposeA, b, transposeB, c)
         (self.m, self.n, self.k, self.alpha, self.beta) = (m, n, k, alpha, beta)

@@ -118,14 +118,24 @@ public final class ProfilingBackend: Backend {
     public func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor) {
         time("norm") { inner.layerNorm(x, weight: weight, bias: bias, epsilon: epsilon, into: y, mean: mean, rstd: rstd) }
     }
-    public func layerNormBackward( _ x: Tensor, weight: Tensor?, mean: Tensor, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?, dbias: Tensor?) {
-        time("norm") { inner.layerNormBackward(x, weight: weight, mean: mean, rstd: rstd, dy: dy, dx: dx, accumulate: accumulate, dweight: dweight, dbias: dbias) }
+    public func layerNormBackward(
+        _ x: Tensor, weight: Tensor?, mean: Tensor, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?,
+        dbias: Tensor?
+    ) {
+        time("norm") {
+            inner.layerNormBackward(
+                x, weight: weight, mean: mean, rstd: rstd, dy: dy, dx: dx, accumulate: accumulate, dweight: dweight, dbias: dbias)
+        }
     }
     public func rmsNorm(_ x: Tensor, weight: Tensor?, offset: Float, epsilon: Float, into y: Tensor, rstd: Tensor) {
         time("norm") { inner.rmsNorm(x, weight: weight, offset: offset, epsilon: epsilon, into: y, rstd: rstd) }
     }
-    public func rmsNormBackward( _ x: Tensor, weight: Tensor?, offset: Float, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?) {
-        time("norm") { inner.rmsNormBackward(x, weight: weight, offset: offset, rstd: rstd, dy: dy, dx: dx, accumulate: accumulate, dweight: dweight) }
+    public func rmsNormBackward(
+        _ x: Tensor, weight: Tensor?, offset: Float, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?
+    ) {
+        time("norm") {
+            inner.rmsNormBackward(x, weight: weight, offset: offset, rstd: rstd, dy: dy, dx: dx, accumulate: accumulate, dweight: dweight)
+        }
     }
     public func gather(_ table: Tensor, _ ids: Tensor, into y: Tensor) {
         time("embedding") { inner.gather(table, ids, into: y) }
@@ -133,8 +143,14 @@ public final class ProfilingBackend: Backend {
     public func scatterAdd(_ dy: Tensor, _ ids: Tensor, into table: Tensor) {
         time("embedding") { inner.scatterAdd(dy, ids, into: table) }
     }
-    public func crossEntropy( _ logits: Tensor, targets: Tensor, vocabulary: Int, softcap: Float, losses: Tensor, gradientScale: Float?, hits: Tensor?) {
-        time("cross-entropy") { inner.crossEntropy(logits, targets: targets, vocabulary: vocabulary, softcap: softcap, losses: losses, gradientScale: gradientScale, hits: hits) }
+    public func crossEntropy(
+        _ logits: Tensor, targets: Tensor, vocabulary: Int, softcap: Float, losses: Tensor, gradientScale: Float?, hits: Tensor?
+    ) {
+        time("cross-entropy") {
+            inner.crossEntropy(
+                logits, targets: targets, vocabulary: vocabulary, softcap: softcap, losses: losses, gradientScale: gradientScale, hits: hits
+            )
+        }
     }
     public func sum(_ x: Tensor, scale: Float, into y: Tensor) {
         time("checks") { inner.sum(x, scale: scale, into: y) }
@@ -142,14 +158,21 @@ public final class ProfilingBackend: Backend {
     public func prepareHeads(_ heads: HeadPreparation, into y: Tensor, rstd: Tensor?) {
         time("rotary and head norms") { inner.prepareHeads(heads, into: y, rstd: rstd) }
     }
-    public func prepareHeadsBackward( _ heads: HeadPreparation, rstd: Tensor?, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?) {
-        time("rotary and head norms") { inner.prepareHeadsBackward(heads, rstd: rstd, dy: dy, dx: dx, accumulate: accumulate, dweight: dweight) }
+    public func prepareHeadsBackward(_ heads: HeadPreparation, rstd: Tensor?, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?) {
+        time("rotary and head norms") {
+            inner.prepareHeadsBackward(heads, rstd: rstd, dy: dy, dx: dx, accumulate: accumulate, dweight: dweight)
+        }
     }
     public func attention(_ call: AttentionCall, output: Tensor, lse: Tensor) {
         time("attention") { inner.attention(call, output: output, lse: lse) }
     }
-    public func attentionBackward( _ call: AttentionCall, output: Tensor, lse: Tensor, dOutput: Tensor, dQuery: HeadGradient?, dKey: HeadGradient?, dValue: HeadGradient?) {
-        time("attention") { inner.attentionBackward(call, output: output, lse: lse, dOutput: dOutput, dQuery: dQuery, dKey: dKey, dValue: dValue) }
+    public func attentionBackward(
+        _ call: AttentionCall, output: Tensor, lse: Tensor, dOutput: Tensor, dQuery: HeadGradient?, dKey: HeadGradient?,
+        dValue: HeadGradient?
+    ) {
+        time("attention") {
+            inner.attentionBackward(call, output: output, lse: lse, dOutput: dOutput, dQuery: dQuery, dKey: dKey, dValue: dValue)
+        }
     }
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
         time("attention") { inner.attentionDecode(call, output: output) }
@@ -157,7 +180,9 @@ public final class ProfilingBackend: Backend {
     public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
         time("AdamW") { inner.adamW(p, g, m, v, step) }
     }
-    public func sgd( _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool) {
+    public func sgd(
+        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
+    ) {
         time("SGD") { inner.sgd(p, g, buffer, gradientScale: gradientScale, lr: lr, momentum: momentum, decay: decay, nesterov: nesterov) }
     }
     public func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float) {
@@ -178,4 +203,6 @@ public final class ProfilingBackend: Backend {
     public func firstNotFinite(_ x: Tensor) -> Int? {
         time("checks") { inner.firstNotFinite(x) }
     }
+    public func compress(_ x: Tensor, into y: Tensor) { time("copy") { inner.compress(x, into: y) } }
+    public func expand(_ x: Tensor, into y: Tensor) { time("copy") { inner.expand(x, into: y) } }
 }

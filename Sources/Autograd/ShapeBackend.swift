@@ -39,22 +39,37 @@ public final class ShapeBackend: Backend {
     public func multiplyMatrices(_ product: MatrixProduct) {}
     public func addBias(_ bias: Tensor, to y: Tensor) {}
     public func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor) {}
-    public func layerNormBackward( _ x: Tensor, weight: Tensor?, mean: Tensor, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?, dbias: Tensor?) {}
+    public func layerNormBackward(
+        _ x: Tensor, weight: Tensor?, mean: Tensor, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?,
+        dbias: Tensor?
+    ) {}
     public func rmsNorm(_ x: Tensor, weight: Tensor?, offset: Float, epsilon: Float, into y: Tensor, rstd: Tensor) {}
-    public func rmsNormBackward( _ x: Tensor, weight: Tensor?, offset: Float, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?) {}
+    public func rmsNormBackward(
+        _ x: Tensor, weight: Tensor?, offset: Float, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?
+    ) {}
     public func gather(_ table: Tensor, _ ids: Tensor, into y: Tensor) {}
     public func scatterAdd(_ dy: Tensor, _ ids: Tensor, into table: Tensor) {}
-    public func crossEntropy( _ logits: Tensor, targets: Tensor, vocabulary: Int, softcap: Float, losses: Tensor, gradientScale: Float?, hits: Tensor?) {}
+    public func crossEntropy(
+        _ logits: Tensor, targets: Tensor, vocabulary: Int, softcap: Float, losses: Tensor, gradientScale: Float?, hits: Tensor?
+    ) {}
     public func sum(_ x: Tensor, scale: Float, into y: Tensor) {}
     public func prepareHeads(_ heads: HeadPreparation, into y: Tensor, rstd: Tensor?) {}
-    public func prepareHeadsBackward( _ heads: HeadPreparation, rstd: Tensor?, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?) {}
+    public func prepareHeadsBackward(_ heads: HeadPreparation, rstd: Tensor?, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?) {
+    }
     public func attention(_ call: AttentionCall, output: Tensor, lse: Tensor) {}
-    public func attentionBackward( _ call: AttentionCall, output: Tensor, lse: Tensor, dOutput: Tensor, dQuery: HeadGradient?, dKey: HeadGradient?, dValue: HeadGradient?) {}
+    public func attentionBackward(
+        _ call: AttentionCall, output: Tensor, lse: Tensor, dOutput: Tensor, dQuery: HeadGradient?, dKey: HeadGradient?,
+        dValue: HeadGradient?
+    ) {}
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {}
     public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {}
-    public func sgd( _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool) {}
+    public func sgd(
+        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
+    ) {}
     public func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float) {}
     public func equalizeRowNorms(_ x: Tensor) {}
     public func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool) {}
     public func cautiousUpdate(_ p: Tensor, _ g: Tensor, rate: Float, decay: Float) {}
+    public func compress(_ x: Tensor, into y: Tensor) {}
+    public func expand(_ x: Tensor, into y: Tensor) {}
 }

@@ -9,6 +9,10 @@ public final class Tensor {
     public let offset: Int
     public let shape: [Int]
     public let dtype: DType
+    /// Of an int8 tensor: the scale of each row's groups of columns.
+    public internal(set) var scales: Scales?
+    /// How to make this tensor again from what is kept anyway, where that is cheaper than keeping it for a backward pass.
+    private var recipe: (() -> Tensor)?
     /// Where the gradient by this tensor gathers; nil when none is wanted.
     public internal(set) var gradient: Gradient?
 
@@ -59,6 +63,15 @@ public final class Tensor {
     /// A view of this memory from element `start` on. For laying tensors out in one block by hand.
     public func view(at start: Int, _ newShape: [Int]) -> Tensor {
         Tensor(context: context, storage: storage, offset: offset + start, shape: newShape, dtype: dtype)
+    }
+
+    /// What a backward function keeps of this tensor: its recipe where there is one, else the tensor itself. Outputs of
+    /// activations and norms take a pass over memory to make again, and are the larger half of what training holds.
+    var kept: () -> Tensor { recipe ?? { self } }
+
+    /// Says how to make this tensor again, when a backward pass may ask for it.
+    func setRecipe(_ recipe: @escaping () -> Tensor) {
+        if requiresGradient { self.recipe = recipe }
     }
 
     /// A copy that shares neither memory nor gradient.

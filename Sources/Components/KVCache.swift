@@ -20,34 +20,43 @@ public final class KVCache {
     public var carried: [String: Tensor] = [:]
     private let shapes: [CacheShape]
     private let contextLength: Int
+    /// The type that keys and values are kept in.
+    public let type: DType
 
     /// An empty cache.
-    /// - Parameter contextLength: positions that a layer without window holds.
-    public init(_ shapes: [CacheShape], contextLength: Int, batch: Int, on context: Context) {
+    /// - Parameters:
+    ///   - contextLength: positions that a layer without window holds.
+    ///   - type: float32, bfloat16, or int8 with a scale for each position and head.
+    public init(
+        _ shapes: [CacheShape], contextLength: Int, batch: Int, type: DType = .float32, on context: Context
+    ) {
+        self.type = type
         self.shapes = shapes
         self.contextLength = contextLength
         self.batch = batch
         layers = shapes.map { shape in
             let capacity = shape.capacity(context: contextLength)
             let size = [batch, capacity, shape.kvHeads * shape.headDim]
-            return Layer(keys: context.empty(size), values: context.empty(size), capacity: capacity)
+            func ring() -> Tensor { .storage(size, type, group: shape.headDim, on: context) }
+            return Layer(keys: ring(), values: ring(), capacity: capacity)
         }
     }
 
-    /// Bytes that the rings take, as allocated: B · Σ capacity · 2·K·D · size of an element.
-    public var byteCount: Int {
-        layers.reduce(0) { $0 + ($1.keys.count + $1.values.count) * $1.keys.dtype.size }
-    }
+    /// Bytes that the rings take, as allocated: B · Σ capacity · 2·K·D · size of an element, and int8's scales.
+    public var byteCount: Int { layers.reduce(0) { $0 + $1.keys.byteCount + $1.values.byteCount } }
 
     /// A cache for `copies` sequences, each continuing this one's only sequence.
     public func repeated(_ copies: Int) -> KVCache {
         precondition(batch == 1, "only a cache of one sequence is repeated")
         guard let context = layers.first?.keys.context else { return self }
-        let result = KVCache(shapes, contextLength: contextLength, batch: copies, on: context)
+        let result = KVCache(shapes, contextLength: contextLength, batch: copies, type: type, on: context)
         for (from, to) in zip(layers, result.layers) {
             for copy in 0..<copies {
-                context.backend.copy(from.keys, to: to.keys.slice(copy..<copy + 1))
-                context.backend.copy(from.values, to: to.values.slice(copy..<copy + 1))
+                for (source, target) in [(from.keys, to.keys), (from.values, to.values)] {
+                    let part = target.rowsView(copy * from.capacity, from.capacity)
+                    context.backend.copy(source, to: part)
+                    if let scales = source.scales, let own = part.scales { context.backend.copy(scales.values, to: own.values) }
+                }
             }
         }
         result.position = position
@@ -102,9 +111,10 @@ public final class KVCache {
             let slot = (position + token) % capacity
             let run = min(first + count - token, capacity - slot)
             for b in 0..<batch {
-                ring.backend.copyColumns(
-                    heads.tensor.rowsView(b * time + token, run), from: heads.offset,
-                    to: ring.rowsView(b * capacity + slot, run), at: 0, count: width, accumulate: false)
+                let source = heads.tensor.rowsView(b * time + token, run), target = ring.rowsView(b * capacity + slot, run)
+                let plain = type == .float32 ? target : ring.context.empty([run, width])
+                ring.backend.copyColumns(source, from: heads.offset, to: plain, at: 0, count: width, accumulate: false)
+                if type != .float32 { ring.backend.compress(plain, into: target) }
             }
             token += run
         }
@@ -119,9 +129,8 @@ public final class KVCache {
             var row = b * (past + time)
             while token < position {
                 let slot = token % capacity, run = min(position - token, capacity - slot)
-                ring.backend.copyColumns(
-                    ring.rowsView(b * capacity + slot, run), from: 0, to: all.rowsView(row, run), at: 0, count: width,
-                    accumulate: false)
+                let held = ring.rowsView(b * capacity + slot, run), target = all.rowsView(row, run)
+                if type == .float32 { ring.backend.copy(held, to: target) } else { ring.backend.expand(held, into: target) }
                 token += run
                 row += run
             }
@@ -131,9 +140,4 @@ public final class KVCache {
         }
         return Heads(all, count: heads.count, dim: heads.dim)
     }
-}
-
-extension Tensor {
-    /// Rows `first` ..< `first + count` of this tensor as a matrix, the same memory.
-    func rowsView(_ first: Int, _ count: Int) -> Tensor { view(at: first * columns, [count, columns]) }
 }

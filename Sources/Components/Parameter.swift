@@ -71,6 +71,14 @@ public final class ParameterBlock {
         shape = [parts.reduce(0) { $0 + $1.shape[0] }] + parts[0].shape.dropFirst()
     }
 
+    /// The weight in a smaller type, once compressed.
+    fileprivate(set) var compressed: Tensor?
+    /// Whether a table is multiplied by, as a tied head does.
+    var isMultiplied = false
+
+    /// What a product multiplies by: the block, or its compressed form.
+    public var product: Tensor { compressed ?? tensor }
+
     /// The whole block.
     public var tensor: Tensor {
         guard let bound else { preconditionFailure("\(parts[0].name) is used before the model has memory") }
@@ -145,5 +153,34 @@ public final class ParameterStore {
         case .values(let numbers): .values(numbers)
         default: scheme.start(of: parameter, layers: layers)
         }
+    }
+
+    /// Keeps the weights of products in `type` from now on: for a model that is only read. Norms, biases, gates and
+    /// tables that are looked up stay float32; a tied table is kept in both.
+    public func compressProducts(to type: DType, group: Int = 64) {
+        for block in blocks {
+            guard let whole = block.bound else { continue }
+            let isWeight = block.parts.allSatisfy { [.matrix, .head].contains($0.role) && $0.kind != .gate }
+            if isWeight || block.isMultiplied { block.compressed = whole.compressed(to: type, group: group) }
+            // The flat memory goes when nobody refers to it, so what stays gets memory of its own.
+            block.bound = isWeight ? nil : whole.copied()
+            var row = 0
+            for part in block.parts {
+                part.value = block.bound?.slice(row..<row + part.shape[0])
+                row += part.shape[0]
+            }
+        }
+        values = nil
+        gradients = nil
+    }
+
+    /// Bytes of the weights that one token's pass multiplies by, as they are held.
+    public var productBytes: Int {
+        blocks.filter { $0.isMultiplied || $0.parts.contains(where: \.inProduct) }.reduce(0) { $0 + $1.product.byteCount }
+    }
+
+    /// Bytes of all weights as they are held.
+    public var byteCount: Int {
+        blocks.reduce(0) { $0 + ($1.bound?.byteCount ?? 0) + ($1.compressed?.byteCount ?? 0) }
     }
 }

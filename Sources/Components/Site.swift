@@ -92,5 +92,5 @@ public struct Linear {
     public init(weight: ParameterBlock, bias: ParameterBlock?) { (self.weight, self.bias) = (weight, bias) }
 
     /// [.., in] → [.., out]
-    public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias: bias?.tensor) }
+    public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.product, bias: bias?.tensor) }
 }

@@ -13,20 +13,20 @@ public enum JSON: Sendable, Equatable {
     /// Parses `data`.
     /// - Throws: `ConfigError` naming `file`, with what the parser found wrong and where.
     public init(parsing data: Data, file: String? = nil) throws {
+        var parser = JSONParser(data)
         do {
-            self = try JSONDecoder().decode(JSON.self, from: data)
-        } catch let DecodingError.dataCorrupted(context) {
-            let cause = context.underlyingError.map { ($0 as NSError) }?.userInfo[NSDebugDescriptionErrorKey] as? String
-            throw ConfigError("not valid JSON: \(cause ?? context.debugDescription)", file: file)
-        } catch {
-            throw ConfigError("not valid JSON: \(error)", file: file)
+            self = try parser.parse()
+        } catch let failure as JSONParser.Failure {
+            throw ConfigError("not valid JSON: line \(failure.line), column \(failure.column): \(failure.message)", file: file)
         }
     }
 
     /// The text of this value, keys sorted; on several lines when `pretty`.
     public func text(pretty: Bool = true) -> String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting =
+            pretty
+            ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             : [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
@@ -70,26 +70,7 @@ public enum JSON: Sendable, Equatable {
     }
 }
 
-extension JSON: Codable {
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if container.decodeNil() {
-            self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .bool(value)
-        } else if let value = try? container.decode(Int.self) {
-            self = .int(value)
-        } else if let value = try? container.decode(Double.self) {
-            self = .double(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .string(value)
-        } else if let value = try? container.decode([JSON].self) {
-            self = .array(value)
-        } else {
-            self = .object(try container.decode([String: JSON].self))
-        }
-    }
-
+extension JSON: Encodable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {

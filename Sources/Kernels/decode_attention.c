@@ -20,8 +20,11 @@ LOOM_INLINE void key_scores(const int type, loom_slots keys, loom_size first, co
         loom_lanes q;
         memcpy(&q, query + d, sizeof q);
 #pragma unroll
-        for (int i = 0; i < count; i++)
-            total[i] = total[i] + loom_typed_lanes(type, keys.data, at + i * keys.stride + d) * q;
+        for (int i = 0; i < count; i++) {
+            loom_lanes key;
+            loom_typed_lanes(type, keys.data, at + i * keys.stride + d, &key);
+            total[i] = total[i] + key * q;
+        }
     }
     if (count > 1) {
         loom_sum_lanes_16(total, sums);
@@ -46,14 +49,18 @@ LOOM_INLINE void add_values(const int type, loom_slots values, const float *weig
     for (; j + 2 <= count; j += 2) {
 #pragma unroll
         for (int i = 0; i < 2 * wide; i++) {
-            loom_lanes v = loom_typed_lanes(type, values.data, (j + i / wide) * values.stride + at + 16 * (i % wide));
+            loom_lanes v;
+            loom_typed_lanes(type, values.data, (j + i / wide) * values.stride + at + 16 * (i % wide), &v);
             total[i / wide][i % wide] = total[i / wide][i % wide] + weights[j + i / wide] * v;
         }
     }
     if (j < count) {
 #pragma unroll
-        for (int i = 0; i < wide; i++)
-            total[0][i] = total[0][i] + weights[j] * loom_typed_lanes(type, values.data, j * values.stride + at + 16 * i);
+        for (int i = 0; i < wide; i++) {
+            loom_lanes v;
+            loom_typed_lanes(type, values.data, j * values.stride + at + 16 * i, &v);
+            total[0][i] = total[0][i] + weights[j] * v;
+        }
     }
 #pragma unroll
     for (int i = 0; i < wide; i++) {

@@ -24,22 +24,20 @@ LOOM_INLINE float loom_typed_value(const int type, const void *x, loom_size i) {
     return (float)((const int8_t *)x)[i];
 }
 
-/// The values of the 16 numbers from number i, without their scale.
-LOOM_INLINE loom_lanes loom_typed_lanes(const int type, const void *x, loom_size i) {
-    loom_lanes y;
+/// *y = the values of the 16 numbers from number i, without their scale.
+LOOM_INLINE void loom_typed_lanes(const int type, const void *x, loom_size i, loom_lanes *y) {
     if (type == LOOM_FLOAT32) {
-        memcpy(&y, (const float *)x + i, sizeof y);
+        memcpy(y, (const float *)x + i, sizeof *y);
     } else if (type == LOOM_BFLOAT16) {
         loom_lanes_bfloat16 halves;
         memcpy(&halves, (const uint16_t *)x + i, sizeof halves);
         loom_lanes_bits bits = __builtin_convertvector(halves, loom_lanes_bits) << 16;
-        memcpy(&y, &bits, sizeof y);
+        memcpy(y, &bits, sizeof *y);
     } else {
         loom_lanes_int8 bytes;
         memcpy(&bytes, (const int8_t *)x + i, sizeof bytes);
-        y = __builtin_convertvector(bytes, loom_lanes);
+        *y = __builtin_convertvector(bytes, loom_lanes);
     }
-    return y;
 }
 
 /// Some lanes of two neighbours in an array of vectors.

@@ -21,7 +21,8 @@ public struct ScheduleOptions: OptionGroup {
                 "min_lr", \.minLr, .atLeast(0),
                 help: "learning rate at the end; groups with rates of their own fall by the same factor; by default a tenth "
                     + "with cosine, zero with linear-warmdown"),
-            Option("momentum_warmup", \.momentumWarmup, .atLeast(0), help: "steps over which momentum goes from momentum_start to its value"),
+            Option(
+                "momentum_warmup", \.momentumWarmup, .atLeast(0), help: "steps over which momentum goes from momentum_start to its value"),
             Option("momentum_start", \.momentumStart, .fraction, help: "momentum at the first step; by default the optimizer's"),
             Option("momentum_end", \.momentumEnd, .fraction, help: "momentum at the last step, reached along the warmdown"),
             Option(

@@ -1,5 +1,6 @@
 import Architectures
 import Autograd
+import Components
 import Configuration
 import Foundation
 import Training
@@ -16,7 +17,7 @@ enum BenchCommand: Command {
         Flag("--decode", "time prefilling and decoding instead of training"),
         Flag("--batch", "N,…", "with --decode: sequences at once (1,16)"),
         Flag("--context", "N,…", "with --decode: tokens before decoding (half the context)"),
-        Flag.threads, Flag.json,
+        Flag.weights, Flag.kv, Flag.threads, Flag.json,
     ]
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
@@ -26,7 +27,8 @@ enum BenchCommand: Command {
         let threads = try arguments.int("--threads", in: 1...1024)
         let decodes = arguments.has("--decode")
         let steps = try arguments.int("--steps", in: 1...100_000) ?? (decodes ? 32 : 10)
-        let result = decodes
+        let result =
+            decodes
             ? try decode(config, vocabulary, steps, threads, arguments) : try train(config, vocabulary, steps, threads, arguments)
         if arguments.has("--json") { emit(result.text() + "\n") }
     }
@@ -45,11 +47,17 @@ enum BenchCommand: Command {
         let sorted = measured.stepSeconds.sorted()
         if !arguments.has("--json") {
             say("\(config.name): \(measured.tokensPerStep.grouped) tokens a step on \(backend.threads) threads")
-            say("  step               \((measured.medianStepSeconds * 1000).fixed(1)) ms (\((sorted[0] * 1000).fixed(1))–\((sorted[sorted.count - 1] * 1000).fixed(1)) over \(steps))")
+            say(
+                "  step               \((measured.medianStepSeconds * 1000).fixed(1)) ms (\((sorted[0] * 1000).fixed(1))–\((sorted[sorted.count - 1] * 1000).fixed(1)) over \(steps))"
+            )
             say("  throughput         \(Int(measured.tokensPerSecond).grouped) tokens/s")
-            say("  model FLOPs        \((measured.flopsPerSecond / 1e9).fixed(1)) GFLOP/s: \((measured.flopsPerSecond / peaks.product * 100).fixed(0)) % of a large matrix product (\((peaks.product / 1e9).fixed(0))), \((measured.flopsPerSecond / peaks.fma * 100).fixed(0)) % of the multiply-add peak (\((peaks.fma / 1e9).fixed(0)))")
+            say(
+                "  model FLOPs        \((measured.flopsPerSecond / 1e9).fixed(1)) GFLOP/s: \((measured.flopsPerSecond / peaks.product * 100).fixed(0)) % of a large matrix product (\((peaks.product / 1e9).fixed(0))), \((measured.flopsPerSecond / peaks.fma * 100).fixed(0)) % of the multiply-add peak (\((peaks.fma / 1e9).fixed(0)))"
+            )
             say("  first step after   \(measured.firstStepSeconds.fixed(3)) s")
-            say("  memory             \(memory.asBytes) at most, \(measured.poolPeakBytes.asBytes) of it tensors; \(measured.bytesAllocatedAfterFirst.grouped) bytes allocated after the first step")
+            say(
+                "  memory             \(memory.asBytes) at most, \(measured.poolPeakBytes.asBytes) of it tensors; \(measured.bytesAllocatedAfterFirst.grouped) bytes allocated after the first step"
+            )
             showProfile(measured)
         }
         return [
@@ -62,7 +70,10 @@ enum BenchCommand: Command {
             "tensor_peak_bytes": .int(measured.poolPeakBytes), "bytes_allocated_after_first_step": .int(measured.bytesAllocatedAfterFirst),
             "operations": .array(
                 measured.profile.map {
-                    ["phase": .string($0.phase.rawValue), "operation": .string($0.operation), "seconds": .double($0.seconds), "calls": .int($0.calls)]
+                    [
+                        "phase": .string($0.phase.rawValue), "operation": .string($0.operation), "seconds": .double($0.seconds),
+                        "calls": .int($0.calls),
+                    ]
                 }),
         ]
     }
@@ -75,7 +86,9 @@ enum BenchCommand: Command {
             let sum = rows.reduce(0) { $0 + $1.seconds }
             guard sum > 0 else { continue }
             func line(_ name: String, _ seconds: Double, _ calls: String) {
-                say("  \(name.padded(to: 24))\((seconds * 1000).fixed(2).leftPadded(to: 9))\(((seconds / total * 100).fixed(1) + " %").leftPadded(to: 8))\(calls.leftPadded(to: 8))")
+                say(
+                    "  \(name.padded(to: 24))\((seconds * 1000).fixed(2).leftPadded(to: 9))\(((seconds / total * 100).fixed(1) + " %").leftPadded(to: 8))\(calls.leftPadded(to: 8))"
+                )
             }
             line(phase.rawValue, sum, "")
             for row in rows where row.seconds > total * 0.002 { line("  \(row.operation)", row.seconds, String(row.calls)) }
@@ -89,31 +102,38 @@ enum BenchCommand: Command {
         let backend = CPUBackend(threads: threads)
         let context = Context(backend: backend)
         model.materialize(on: context, training: false, seed: UInt64(config.train.seed))
+        let (weights, kv) = (try arguments.type("--weights"), try arguments.type("--kv"))
+        if weights != .float32 { model.store.compressProducts(to: weights) }
         let batches = try numbers(arguments, "--batch") ?? [1, 16]
         let lengths = try numbers(arguments, "--context") ?? [max(1, model.size.context / 2)]
         if let longest = lengths.max(), longest + steps + 2 > model.positionLimit ?? .max {
-            throw UsageError("bench: \(longest) tokens and \(steps + 2) more do not fit the context of \(model.size.context); lower --context or --steps")
+            throw UsageError(
+                "bench: \(longest) tokens and \(steps + 2) more do not fit the context of \(model.size.context); lower --context or --steps"
+            )
         }
         let peaks = backend.measurePeaks()
         if !arguments.has("--json") {
-            say("\(config.name): decoding in float32 on \(backend.threads) threads, memory read at \((peaks.bandwidth / 1e9).fixed(1)) GB/s")
+            say(
+                "\(config.name): decoding with weights in \(weights.rawValue) and cache in \(kv.rawValue) on \(backend.threads) threads, memory read at \((peaks.bandwidth / 1e9).fixed(1)) GB/s"
+            )
             say("  batch  context  prefill tok/s   decode tok/s   read a step    GB/s  of memory's")
         }
         var rows: [JSON] = []
         for batch in batches {
             for length in lengths {
-                let point = Benchmark.decoding(model, on: context, batch: batch, context: length, steps: steps)
+                let point = Benchmark.decoding(model, on: context, batch: batch, context: length, steps: steps, cacheType: kv)
                 if !arguments.has("--json") {
                     let fields = [
                         String(batch).leftPadded(to: 7), String(length).leftPadded(to: 9),
-                        Int(point.prefillTokensPerSecond).grouped.leftPadded(to: 15), point.decodeTokensPerSecond.fixed(1).leftPadded(to: 15),
+                        Int(point.prefillTokensPerSecond).grouped.leftPadded(to: 15),
+                        point.decodeTokensPerSecond.fixed(1).leftPadded(to: 15),
                         point.bytesReadPerStep.asBytes.leftPadded(to: 14), (point.bytesReadPerSecond / 1e9).fixed(1).leftPadded(to: 8),
                         "\((point.bytesReadPerSecond / peaks.bandwidth * 100).fixed(0)) %".leftPadded(to: 13),
                     ]
                     say(fields.joined())
                 }
                 rows.append([
-                    "batch": .int(batch), "context": .int(length), "weights": "float32",
+                    "batch": .int(batch), "context": .int(length), "weights": .string(weights.rawValue), "kv": .string(kv.rawValue),
                     "prefill_tokens_per_second": .double(point.prefillTokensPerSecond),
                     "decode_tokens_per_second": .double(point.decodeTokensPerSecond),
                     "bytes_read_per_step": .int(point.bytesReadPerStep), "bytes_per_second": .double(point.bytesReadPerSecond),

@@ -41,7 +41,8 @@ public enum LoomCommandLine {
             return words.isEmpty ? 2 : 0
         }
         guard let command = commands.first(where: { $0.name == name }) else {
-            let hint = nearest(to: name, in: commands.map { $0.name }).map { "did you mean \($0)?" }
+            let hint =
+                nearest(to: name, in: commands.map { $0.name }).map { "did you mean \($0)?" }
                 ?? "there are: \(commands.map { $0.name }.joined(separator: ", "))"
             complain("unknown command \"\(name)\"; \(hint)")
             return 2

@@ -44,10 +44,13 @@ enum ComponentsCommand: Command {
 
     private static func show(_ slot: SlotDescription, only type: String?) {
         let chosen = slot.components.filter { type == nil || $0.name == type }
-        // Options that all components have stand once, behind them.
-        let everywhere = chosen.count < 2 ? [] : chosen[0].options.map(\.name).filter { name in
-            chosen.allSatisfy { $0.options.contains { $0.name == name } }
-        }
+        // Options that all components have, alike in everything, stand once, behind them.
+        let everywhere =
+            chosen.count < 2
+            ? []
+            : chosen[0].options.filter { option in
+                chosen.allSatisfy { $0.options.contains { $0.name == option.name && $0.schema == option.schema } }
+            }.map(\.name)
         for component in chosen {
             say("  \(component.name.padded(to: 16))  \(component.summary)")
             show(component.options.filter { !everywhere.contains($0.name) })

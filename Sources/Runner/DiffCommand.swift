@@ -34,7 +34,8 @@ enum DiffCommand: Command {
             say("the two are the same")
             return
         }
-        let rows = settings.map { ($0.0, $0.1 == "—" ? "—" : $0.1.brief, $0.2 == "—" ? "—" : $0.2.brief) }
+        let rows =
+            settings.map { ($0.0, $0.1 == "—" ? "—" : $0.1.brief, $0.2 == "—" ? "—" : $0.2.brief) }
             + [("", "", "")]
             + figures.map { name, a, b in (name, number(a), number(b) + change(a, b)) }
         let widths = (rows.map(\.0.count).max() ?? 0, max(rows.map(\.1.count).max() ?? 0, configs[0].name.count))

@@ -1,3 +1,5 @@
+import Autograd
+import Components
 import Configuration
 import Foundation
 import Text
@@ -14,6 +16,7 @@ enum EvalCommand: Command {
         Flag("--split", "PART", "validation, train or all of it (validation; all of it with --data)"),
         Flag("--stride", "N", "tokens between windows; by default the context, smaller gives every token more to go by"),
         Flag("--batch", "N", "windows computed at once (8)"),
+        Flag("--weights", "TYPE", "also with weights in bfloat16 or int8, and what that costs"),
         Flag.checkpoint, Flag.device, Flag.threads, Flag.json,
     ]
 
@@ -32,26 +35,42 @@ enum EvalCommand: Command {
             throw UsageError("eval: --stride \(stride) is longer than the context of \(run.model.size.context); tokens would be left out")
         }
         let progress = ProgressLine(), interrupt = InterruptFlag()
-        let result: Evaluation
-        do {
-            result = try Evaluator.evaluate(
-                run.model, on: run.context, tokens: tokens, bytesPerToken: bytesPerToken, stride: stride, batch: batch
-            ) { done, all in
-                progress.show("\(done.grouped) of \(all.grouped) tokens")
-                return !interrupt.isSet
+        func measure() throws -> Evaluation {
+            do {
+                return try Evaluator.evaluate(
+                    run.model, on: run.context, tokens: tokens, bytesPerToken: bytesPerToken, stride: stride, batch: batch
+                ) { done, all in
+                    progress.show("\(done.grouped) of \(all.grouped) tokens")
+                    return !interrupt.isSet
+                }
+            } catch is CancellationError {
+                throw Interrupted()
             }
-        } catch is CancellationError {
-            throw Interrupted()
+        }
+        let weights = try arguments.type("--weights")
+        let result = try measure()
+        let plainBytes = run.model.store.byteCount
+        var compressed: Evaluation?
+        if weights != .float32 {
+            run.model.store.compressProducts(to: weights)
+            compressed = try measure()
         }
         progress.clear()
         if arguments.has("--json") {
-            let json: JSON = [
+            var json: [String: JSON] = [
                 "run": .string(path), "step": .int(run.checkpoint.step), "data": .string(name), "split": .string(split),
                 "loss": .double(result.loss), "perplexity": .double(result.perplexity),
                 "bits_per_byte": .double(result.bitsPerByte), "accuracy": .double(result.accuracy),
                 "tokens": .int(result.tokens), "stride": .int(stride ?? run.model.size.context),
             ]
-            emit(json.text() + "\n")
+            if let compressed {
+                json["weights"] = .string(weights.rawValue)
+                json["weights_loss"] = .double(compressed.loss)
+                json["weights_loss_difference"] = .double(compressed.loss - result.loss)
+                json["weight_bytes"] = .int(run.model.store.byteCount)
+                json["weight_bytes_float32"] = .int(plainBytes)
+            }
+            emit(JSON.object(json).text() + "\n")
             return
         }
         say("\(path), step \(run.checkpoint.step.grouped), on \(name) (\(split)), \(result.tokens.grouped) tokens")
@@ -59,6 +78,12 @@ enum EvalCommand: Command {
         say("perplexity     \(result.perplexity.fixed(4))")
         say("bits per byte  \(result.bitsPerByte.fixed(4))")
         say("accuracy       \((result.accuracy * 100).fixed(2)) % of tokens were the likeliest")
+        if let compressed {
+            let difference = String(format: "%+.5f", compressed.loss - result.loss)
+            say(
+                "weights in \(weights.rawValue): loss \(compressed.loss.fixed(4)) (\(difference)), \(run.model.store.byteCount.asBytes) instead of \(plainBytes.asBytes)"
+            )
+        }
     }
 
     /// The tokens to score.

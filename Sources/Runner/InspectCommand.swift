@@ -70,18 +70,26 @@ enum InspectCommand: Command {
 
     private static func show(_ config: RunConfig, _ model: Model, _ activations: Int, step: Int?) {
         let size = model.size, accounting = model.accounting
-        say("\(config.name)\(step.map { ", step \($0.grouped)" } ?? ""): \(size.layers) layers of width \(size.width), context \(size.context), vocabulary \(size.vocabulary.grouped)\n")
+        say(
+            "\(config.name)\(step.map { ", step \($0.grouped)" } ?? ""): \(size.layers) layers of width \(size.width), context \(size.context), vocabulary \(size.vocabulary.grouped)\n"
+        )
         for line in ParameterTree(model.store.parameters).lines { say(line) }
         say("\nparameters            \(accounting.parameters.grouped)")
         for (group, count) in accounting.parametersByGroup.sorted(by: { ($0.value, $1.key) > ($1.value, $0.key) }) {
             say("  \(group.padded(to: 20))\(count.grouped)")
         }
-        say("training FLOPs/token  \(accounting.flopsPerToken.grouped)   (6 × \(accounting.productParameters.grouped) product parameters + attention)")
-        say("KV cache, float32     \(accounting.kvBytesPerToken.asBytes) a token, \(accounting.kvBytesAtContext.asBytes) at \(size.context) tokens a sequence")
+        say(
+            "training FLOPs/token  \(accounting.flopsPerToken.grouped)   (6 × \(accounting.productParameters.grouped) product parameters + attention)"
+        )
+        say(
+            "KV cache, float32     \(accounting.kvBytesPerToken.asBytes) a token, \(accounting.kvBytesAtContext.asBytes) at \(size.context) tokens a sequence"
+        )
         let windows = model.cacheShapes.map { $0.window.map(String.init) ?? "all" }
         if Set(windows) != ["all"] { say("windows by layer      \(windows.joined(separator: " "))") }
         let weights = accounting.parameters * 4
-        say("training memory       \(weights.asBytes) weights, \(weights.asBytes) gradients, \(activations.asBytes) activations at batch \(config.train.batch), and the optimizer's state")
+        say(
+            "training memory       \(weights.asBytes) weights, \(weights.asBytes) gradients, \(activations.asBytes) activations at batch \(config.train.batch), and the optimizer's state"
+        )
     }
 }
 
@@ -116,9 +124,10 @@ struct ParameterTree {
         var rows: [(name: String, detail: String)] = []
         if showsStatistics {
             rows = parameters.map { parameter in
-                let statistics = parameter.statistics.map {
-                    "  mean \(String(format: "%+.4f", $0.mean))  std \($0.deviation.fixed(4))"
-                } ?? ""
+                let statistics =
+                    parameter.statistics.map {
+                        "  mean \(String(format: "%+.4f", $0.mean))  std \($0.deviation.fixed(4))"
+                    } ?? ""
                 return (parameter.name, ParameterTree.shape(parameter) + statistics)
             }
         } else {

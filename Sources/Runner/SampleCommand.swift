@@ -1,3 +1,5 @@
+import Autograd
+import Components
 import Configuration
 import Foundation
 import Training
@@ -20,7 +22,7 @@ enum SampleCommand: Command {
         Flag("--stop", "TEXT", repeats: true, "end a sample before this text; repeatable"),
         Flag("--samples", "N", "this many texts from one pass over the prompt (1)"),
         Flag("--no-cache", "compute everything anew for every token; the same text, slower"),
-        Flag.checkpoint, Flag.seed, Flag.device, Flag.threads, Flag.json,
+        Flag.weights, Flag.kv, Flag.checkpoint, Flag.seed, Flag.device, Flag.threads, Flag.json,
     ]
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
@@ -29,6 +31,8 @@ enum SampleCommand: Command {
         let prompt = try prompt(arguments)
         let run = try LoadedRun(
             path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let weights = try arguments.type("--weights")
+        if weights != .float32 { run.model.store.compressProducts(to: weights) }
         let sampler = Sampler(run.model, run.tokenizer, on: run.context)
         let interrupt = InterruptFlag()
         var texts = Array(repeating: "", count: options.samples)
@@ -67,6 +71,7 @@ enum SampleCommand: Command {
         options.samples = try arguments.int("--samples", in: 1...10_000) ?? 1
         options.seed = UInt64(try arguments.int("--seed", in: 0...Int.max) ?? 0)
         options.usesCache = !arguments.has("--no-cache")
+        options.cacheType = try arguments.type("--kv")
         do {
             try options.validate()
         } catch let error as Failure {

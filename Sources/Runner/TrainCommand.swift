@@ -22,7 +22,8 @@ enum TrainCommand: Command {
         let source = try arguments.exactly(1, "one config (or one run, with --resume)")[0]
         let overrides = try arguments.overrides()
         let resuming = arguments.has("--resume")
-        let (config, existing) = resuming
+        let (config, existing) =
+            resuming
             ? try continued(source, overrides, arguments, registries)
             : (try fresh(source, overrides, registries), nil)
         let dataset = try config.dataset(tokenizer: try existing?.loadTokenizer())
@@ -86,15 +87,25 @@ private final class TrainingReport {
     func begin(threads: Int) {
         guard !json else { return }
         let size = model.size, accounting = model.accounting
-        say("\(config.name): \(size.layers) layers of width \(size.width), context \(size.context), \(accounting.parameters.grouped) parameters")
-        say("text: \(dataset.name), \(dataset.train.count.grouped) training tokens, vocabulary \(dataset.tokenizer.vocabularySize.grouped) (\(dataset.tokenizer.kind))")
+        say(
+            "\(config.name): \(size.layers) layers of width \(size.width), context \(size.context), \(accounting.parameters.grouped) parameters"
+        )
+        say(
+            "text: \(dataset.name), \(dataset.train.count.grouped) training tokens, vocabulary \(dataset.tokenizer.vocabularySize.grouped) (\(dataset.tokenizer.kind))"
+        )
         if size.vocabulary > dataset.tokenizer.vocabularySize {
-            say("note: the model has rows for \(size.vocabulary.grouped) tokens, more than the text gave the tokenizer; the others stay untrained")
+            say(
+                "note: the model has rows for \(size.vocabulary.grouped) tokens, more than the text gave the tokenizer; the others stay untrained"
+            )
         }
         if let floor {
-            say("floor: \(floor.natsPerToken.fixed(4)) nats/token, \(floor.bitsPerByte.fixed(4)) bits/byte: the text's own entropy; no model can do better")
+            say(
+                "floor: \(floor.natsPerToken.fixed(4)) nats/token, \(floor.bitsPerByte.fixed(4)) bits/byte: the text's own entropy; no model can do better"
+            )
         }
-        say("run: \(trainer.folder.path), \(config.train.steps.grouped) steps of \(trainer.tokensPerStep.grouped) tokens on \(threads) thread\(threads == 1 ? "" : "s")")
+        say(
+            "run: \(trainer.folder.path), \(config.train.steps.grouped) steps of \(trainer.tokensPerStep.grouped) tokens on \(threads) thread\(threads == 1 ? "" : "s")"
+        )
         if startStep > 0 { say("continuing after step \(startStep.grouped)") }
         say("\n    step   train loss     val loss    bits/byte   tokens/s   time left")
     }

@@ -13,7 +13,8 @@ public struct ContentHash: Hashable, Sendable, CustomStringConvertible {
 
     /// The hash of the elements' bytes.
     public init<Bytes: Collection>(_ bytes: Bytes) where Bytes.Element == UInt8 {
-        self = bytes.withContiguousStorageIfAvailable { ContentHash(UnsafeRawBufferPointer($0)) }
+        self =
+            bytes.withContiguousStorageIfAvailable { ContentHash(UnsafeRawBufferPointer($0)) }
             ?? Array(bytes).withUnsafeBytes { ContentHash($0) }
     }
 

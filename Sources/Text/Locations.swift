@@ -23,9 +23,9 @@ public struct Locations: Sendable {
             cache = caches + "/loom"
         } else if let home = folder("HOME") {
             #if os(macOS)
-            cache = home + "/Library/Caches/loom"
+                cache = home + "/Library/Caches/loom"
             #else
-            cache = home + "/.cache/loom"
+                cache = home + "/.cache/loom"
             #endif
         } else {
             cache = nil

@@ -45,7 +45,8 @@ extension Corpus {
         let path = "\(cache)/\(name)/input.txt"
         // The hash was checked when the file was written; its size is enough to tell that it is still whole.
         if let cached = try? corpus(name, at: path), cached.bytes.count == published.size { return cached }
-        let remedy = "put the text at \(path) by hand, set LOOM_DATA to a folder with \(name)/input.txt, "
+        let remedy =
+            "put the text at \(path) by hand, set LOOM_DATA to a folder with \(name)/input.txt, "
             + "or use another source such as stories or a file of your own"
         let bytes = try downloader.fetch(published.url, named: name, sha256: published.sha256, remedy: remedy)
         do {

@@ -70,7 +70,8 @@ public enum Benchmark {
         let resident = peakResidentBytes()
         return TrainingBenchmark(
             stepSeconds: seconds, tokensPerStep: config.train.batch * config.train.gradAccumulation * step.model.size.context,
-            firstStepSeconds: first, bytesAllocatedAfterFirst: allocated, poolPeakBytes: context.pool.peakBytesInUse, residentPeakBytes: resident,
+            firstStepSeconds: first, bytesAllocatedAfterFirst: allocated, poolPeakBytes: context.pool.peakBytesInUse,
+            residentPeakBytes: resident,
             flopsPerToken: step.model.accounting.flopsPerToken,
             profile: try profile(config, vocabulary, profiler))
     }
@@ -101,13 +102,13 @@ public enum Benchmark {
 
     /// Times a prompt of `context` tokens and then `steps` tokens more, for each of `batch` sequences.
     public static func decoding(
-        _ model: Model, on device: Context, batch: Int, context: Int, steps: Int
+        _ model: Model, on device: Context, batch: Int, context: Int, steps: Int, cacheType: DType = .float32
     ) -> DecodeBenchmark {
         let tokens = RandomTokens(vocabulary: model.size.vocabulary, shape: [batch, context], on: device)
         let prompt = tokens.batch().inputs
-        var cache = model.cache(batch: batch, on: device)
+        var cache = model.cache(batch: batch, type: cacheType, on: device)
         func prefill() -> Double {
-            cache = model.cache(batch: batch, on: device)
+            cache = model.cache(batch: batch, type: cacheType, on: device)
             let start = DispatchTime.now().uptimeNanoseconds
             _ = model.lastLogits(Pass(tokens: prompt, cache: cache)).floats
             cache.advance(by: context)
@@ -124,8 +125,11 @@ public enum Benchmark {
         }
         let median = seconds.dropFirst(2).sorted()[steps / 2]
         // Of tables, a step reads a row; of everything that is multiplied by, all.
-        let weights = model.accounting.productParameters * 4
-        let read = batch * Accounting.kvBytesRead(model.cacheShapes, tokens: context, context: model.size.context)
+        let weights = model.store.productBytes
+        let read =
+            batch
+            * Accounting.kvBytesRead(
+                model.cacheShapes, tokens: context, context: model.size.context, elementSize: cacheType.size)
         return DecodeBenchmark(
             batch: batch, context: context, prefillTokensPerSecond: Double(batch * context) / prefills[1],
             decodeTokensPerSecond: Double(batch) / median, bytesReadPerStep: weights + read, cacheBytes: cache.byteCount)

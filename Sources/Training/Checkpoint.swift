@@ -108,14 +108,6 @@ public struct Checkpoint: Sendable {
         }
     }
 
-    /// Removes what killed processes left behind. Only with the run locked.
-    static func sweep(_ folder: RunFolder) {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpointsPath)) ?? []
-        for name in names where name.hasPrefix(".saving-") || name.hasPrefix(".old-") {
-            try? FileManager.default.removeItem(atPath: "\(folder.checkpointsPath)/\(name)")
-        }
-    }
-
     private static func synchronizeFolder(_ path: String) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return }

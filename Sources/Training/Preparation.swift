@@ -7,7 +7,15 @@ extension RunConfig {
     /// - Parameter tokenizer: the tokenizer of an earlier run, instead of the config's.
     /// - Throws: `TextError`, or `ConfigError` where the text does not fit the config.
     public func dataset(tokenizer fixed: (any Tokenizer)? = nil) throws -> Dataset {
-        let corpus = try Corpus.load(source: data.source, seed: UInt64(data.seed), characters: data.characters)
+        let corpus: Corpus
+        do {
+            corpus = try Corpus.load(source: data.source, seed: UInt64(data.seed), characters: data.characters)
+        } catch let error as TextError {
+            switch error {
+            case .missing, .unknownCorpus: throw ConfigError(error.description, at: "data.source", file: file)
+            default: throw error
+            }
+        }
         return try Dataset.prepare(
             corpus, tokenizer: fixed.map { .fixed($0) } ?? tokenizer, validationFraction: data.validationFraction)
     }

@@ -163,9 +163,11 @@ public struct RunConfig {
             let tokenizerRead = try registries.tokenizer.read(RunConfig.section(dataJSON["tokenizer"], usual: "char"), at: "data.tokenizer")
             tokenizer = tokenizerRead.make
             train = try TrainOptions.decode(members["train"] ?? [:], at: "train")
-            let optimizerRead = try registries.optimizers.optimizer.read(RunConfig.section(members["optimizer"], usual: "adamw"), at: "optimizer")
+            let optimizerRead = try registries.optimizers.optimizer.read(
+                RunConfig.section(members["optimizer"], usual: "adamw"), at: "optimizer")
             plan = optimizerRead.make
-            let scheduleRead = try registries.optimizers.schedule.read(RunConfig.section(members["schedule"], usual: "constant"), at: "schedule")
+            let scheduleRead = try registries.optimizers.schedule.read(
+                RunConfig.section(members["schedule"], usual: "constant"), at: "schedule")
             let common = Set(ScheduleOptions.options.map(\.name))
             let scheduleOptions = try ScheduleOptions.decode(
                 .object((scheduleRead.resolved.objectValue ?? [:]).filter { common.contains($0.key) }), at: "schedule")

@@ -64,7 +64,8 @@ public struct RunFolder: Sendable {
             let names = ((try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []).filter {
                 FileManager.default.fileExists(atPath: "\(parent)/\($0)/config.json")
             }
-            let hint = nearest(to: URL(fileURLWithPath: trimmed).lastPathComponent, in: names)
+            let hint =
+                nearest(to: URL(fileURLWithPath: trimmed).lastPathComponent, in: names)
                 .map { "did you mean \(parent)/\($0)?" } ?? "train one first: ./runner train configs/gqa-rope.json"
             throw Failure("\(trimmed) is no run (there is no config.json in it); \(hint)")
         }
@@ -95,12 +96,17 @@ public struct RunFolder: Sendable {
     }
 
     /// Keeps other processes from training in this folder until the result is released.
-    /// - Throws: `Failure` when one already does.
-    public func lock() throws -> RunLock {
-        guard let lock = RunLock(path: "\(path)/.lock") else {
-            throw Failure("another process is training in \(path); wait for it, or choose another --out")
+    /// - Throws: `Failure` when one already does, or nothing can be written here.
+    public func lock() throws -> RunLock { try RunLock(folder: path) }
+
+    /// Removes what killed processes left half-written. Only with the run locked.
+    func sweep() {
+        for folder in [path, checkpointsPath] {
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+            where name.hasSuffix(".tmp") || name.hasPrefix(".saving-") || name.hasPrefix(".old-") {
+                try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+            }
         }
-        return lock
     }
 
     public func loadTokenizer() throws -> any Tokenizer {
@@ -115,12 +121,14 @@ public struct RunFolder: Sendable {
 public final class RunLock {
     private let descriptor: Int32
 
-    init?(path: String) {
-        descriptor = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { return nil }
+    init(folder: String) throws {
+        descriptor = open("\(folder)/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw Failure("cannot write in \(folder): \(String(cString: strerror(errno)))")
+        }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
-            return nil
+            throw Failure("another process is training in \(folder); wait for it, or choose another --out")
         }
     }
 

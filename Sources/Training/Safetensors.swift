@@ -43,7 +43,8 @@ public enum Safetensors {
             guard data.count >= 8 else { throw Failure(path, "is too short to be a safetensors file") }
             let length = data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) }
             guard length <= UInt64(min(longestHeader, data.count - 8)) else {
-                throw Failure(path, "says its header has \(length) bytes, but the file has \(data.count); it is cut short or no safetensors file")
+                throw Failure(
+                    path, "says its header has \(length) bytes, but the file has \(data.count); it is cut short or no safetensors file")
             }
             start = 8 + Int(length)
             guard let json = try? JSON(parsing: data.subdata(in: 8..<start)), let members = json.objectValue else {
@@ -55,7 +56,11 @@ public enum Safetensors {
                 entries[name] = try File.entry(name, value, bytes: data.count - start, path)
             }
             var end = 0
-            for (name, entry) in entries.sorted(by: { ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key) < ($1.value.range.lowerBound, $1.value.range.upperBound, $1.key) }) {
+            for (name, entry) in entries.sorted(by: {
+                ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key) < (
+                    $1.value.range.lowerBound, $1.value.range.upperBound, $1.key
+                )
+            }) {
                 guard entry.range.lowerBound == end else {
                     throw Failure(path, "tensor \"\(name)\" overlaps another or leaves a hole; the file is damaged")
                 }

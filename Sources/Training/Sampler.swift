@@ -46,7 +46,7 @@ public final class Sampler {
     ) -> Int {
         guard options.tokens > 0 else { return 0 }
         var samples = (0..<options.samples).map { _ in Sample(prompt, tokenizer, options) }
-        var decoder = Decoder(model, context, usesCache: options.usesCache)
+        var decoder = Decoder(model, context, options)
         var logits = decoder.start(prompt)  // [1, V]
         let vocabulary = min(model.size.vocabulary, tokenizer.vocabularySize)
         var made = 0
@@ -138,19 +138,21 @@ private struct Decoder {
     private let model: Model
     private let context: Context
     private let usesCache: Bool
+    private let cacheType: DType
     private var cache: KVCache?
     /// The tokens of each sequence so far, where they may be needed again.
     private var sequences: [[Int32]] = []
 
-    init(_ model: Model, _ context: Context, usesCache: Bool) {
-        (self.model, self.context, self.usesCache) = (model, context, usesCache)
+    init(_ model: Model, _ context: Context, _ options: SamplingOptions) {
+        (self.model, self.context) = (model, context)
+        (usesCache, cacheType) = (options.usesCache, options.cacheType)
     }
 
     mutating func start(_ prompt: [Int32]) -> [Float] {
         sequences = [prompt]
         let limit = model.positionLimit ?? .max
         guard usesCache, prompt.count <= limit else { return full() }
-        let cache = model.cache(batch: 1, on: context)
+        let cache = model.cache(batch: 1, type: cacheType, on: context)
         self.cache = cache
         // In pieces, so that a long prompt takes memory for a piece and not for itself.
         var logits: [Float] = []

@@ -21,6 +21,8 @@ public struct SamplingOptions: Sendable {
     public var seed: UInt64 = 0
     /// Whether to keep keys and values rather than compute them again for every token.
     public var usesCache = true
+    /// The type that keys and values are kept in.
+    public var cacheType = DType.float32
     public init() {}
 
     /// - Throws: `Failure` naming the option and its range.
@@ -29,7 +31,9 @@ public struct SamplingOptions: Sendable {
             guard holds else { throw Failure("--\(option) \(found) is out of range; it must be \(range)") }
         }
         try check(tokens >= 0 && tokens <= 100_000_000, "tokens", tokens, "from 0 to 100000000")
-        try check(temperature > 0 && temperature.isFinite && temperature <= 100, "temperature", temperature, "above 0 and at most 100 (--greedy takes the likeliest token)")
+        try check(
+            temperature > 0 && temperature.isFinite && temperature <= 100, "temperature", temperature,
+            "above 0 and at most 100 (--greedy takes the likeliest token)")
         try check(topK ?? 1 >= 1, "top-k", topK ?? 0, "at least 1")
         try check(topP ?? 1 > 0 && topP ?? 1 <= 1, "top-p", topP ?? 0, "above 0 and at most 1")
         try check(repetitionPenalty > 0 && repetitionPenalty.isFinite, "repetition-penalty", repetitionPenalty, "above 0")

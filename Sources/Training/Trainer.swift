@@ -41,32 +41,40 @@ public final class Trainer {
         lock = try folder.lock()
         model = try Trainer.model(config, tokenizer: dataset.tokenizer)
         let train = config.train, length = model.size.context
-        training = Batches(
-            try BatchSampler(
-                dataset.train, context: length, batch: train.batch, accumulation: train.gradAccumulation,
-                seed: UInt64(train.seed), order: config.data.order == .random ? .random : .sequential), on: context)
-        // The windows validated on are the same for every seed, so that runs compare.
-        validation = try train.evalBatches.map { _ in
-            Batches(
-                try BatchSampler(dataset.validation, context: length, batch: train.batch, seed: 0, purpose: .evaluation),
-                on: context)
-        }
-        model.materialize(on: context, training: true, seed: UInt64(train.seed))
-        optimizer = try Optimizer(config.plan, schedule: config.schedule, store: model.store, width: model.size.width)
-        step = TrainingStep(model, optimizer, on: context, train)
-        if resuming {
-            Checkpoint.sweep(folder)
-            if let last = Checkpoint.all(in: folder).last {
-                state = try last.state()
-                try last.load(into: model)
-                try last.load(into: optimizer)
+        do {
+            training = Batches(
+                try BatchSampler(
+                    dataset.train, context: length, batch: train.batch, accumulation: train.gradAccumulation,
+                    seed: UInt64(train.seed), order: config.data.order == .random ? .random : .sequential), on: context)
+            // The windows validated on are the same for every seed, so that runs compare.
+            validation = try train.evalBatches.map { _ in
+                Batches(
+                    try BatchSampler(dataset.validation, context: length, batch: train.batch, seed: 0, purpose: .evaluation),
+                    on: context)
             }
+        } catch let error as TextError {
+            throw ConfigError(error.description, at: "model.context", file: config.file)
+        }
+        if resuming {
+            folder.sweep()
         } else {
             try RunFolder.writeAtomically(dataset.tokenizer.serialized(), to: folder.tokenizerPath)
         }
-        metrics = try MetricsFile(folder, keepingThrough: state.step)
-        // Last: a folder with a config is a run.
+        // From here on the folder is a run: killed at any later moment, it can be continued.
         try RunFolder.writeAtomically(Data((config.resolved.text() + "\n").utf8), to: folder.configPath)
+        model.materialize(on: context, training: true, seed: UInt64(train.seed))
+        do {
+            optimizer = try Optimizer(config.plan, schedule: config.schedule, store: model.store, width: model.size.width)
+        } catch let error as ConfigError {
+            throw error.inFile(config.file)
+        }
+        step = TrainingStep(model, optimizer, on: context, train)
+        if resuming, let last = Checkpoint.all(in: folder).last {
+            state = try last.state()
+            try last.load(into: model)
+            try last.load(into: optimizer)
+        }
+        metrics = try MetricsFile(folder, keepingThrough: state.step)
     }
 
     /// The model of a config for a tokenizer.

@@ -334,6 +334,7 @@ static void check_random(void) {
 }
 
 #include "check_layers.h"
+#include "check_decode.h"
 #include "bench.h"
 
 int main(int count, char **arguments) {
@@ -348,6 +349,7 @@ int main(int count, char **arguments) {
     check_splits();
     check_random();
     check_layers();
+    check_decode();
     printf(failures ? "%d FAILED\n" : "all good\n", failures);
     return failures != 0;
 }

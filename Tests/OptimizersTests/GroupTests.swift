@@ -32,7 +32,9 @@ struct GroupTests {
         return moved
     }
 
-    static func expect(_ found: [String: Double], _ usual: Double, except: [String: Double], sourceLocation: SourceLocation = #_sourceLocation) {
+    static func expect(
+        _ found: [String: Double], _ usual: Double, except: [String: Double], sourceLocation: SourceLocation = #_sourceLocation
+    ) {
         for (name, move) in found {
             expectNear(move, except[name] ?? usual, "move of \(name)", tolerance: 1e-6, sourceLocation: sourceLocation)
         }

@@ -56,5 +56,6 @@ func constantSchedule() -> Schedule { Schedule(.constant, ScheduleOptions(), ste
 func expectNear(
     _ found: Double, _ wanted: Double, _ what: String, tolerance: Double = 1e-12, sourceLocation: SourceLocation = #_sourceLocation
 ) {
-    #expect(abs(found - wanted) <= tolerance * max(1, abs(wanted)), "\(what): found \(found), wanted \(wanted)", sourceLocation: sourceLocation)
+    #expect(
+        abs(found - wanted) <= tolerance * max(1, abs(wanted)), "\(what): found \(found), wanted \(wanted)", sourceLocation: sourceLocation)
 }

@@ -59,7 +59,8 @@ struct ScheduleTests {
                 let s = try schedule(["type": .string(type), "warmup": .int(warmup)], steps: steps, lr: 0.1)
                 for step in 0..<60 {
                     let factors = [s.factor(step), s.decayFactor(step), s.momentum(step, usual: 0.9)]
-                    #expect(factors.allSatisfy { $0 >= 0 && $0 <= 1 }, "\(type), warmup \(warmup), \(steps) steps, step \(step): \(factors)")
+                    #expect(
+                        factors.allSatisfy { $0 >= 0 && $0 <= 1 }, "\(type), warmup \(warmup), \(steps) steps, step \(step): \(factors)")
                 }
             }
         }

@@ -97,8 +97,14 @@ private let gpt2Merges = ProcessInfo.processInfo.environment["LOOM_DATA"].map { 
         #expect(tokenizer.vocabularySize == 50256)
         let cases: [(String, [Int32])] = [
             ("Hello, world! It's 2024.", [15496, 44, 995, 33, 632, 338, 48609, 46]),
-            ("The quick brown fox jumps over the lazy dog.\n\n   Done", [464, 2068, 7586, 21831, 18045, 625, 262, 16931, 3290, 46, 628, 32, 32, 24429]),
-            ("na\u{EF}ve caf\u{E9} \u{4F60}\u{597D} \u{1F600} 'll", [2616, 38776, 40304, 32, 19526, 160, 25001, 189, 30325, 128, 705, 297]),
+            (
+                "The quick brown fox jumps over the lazy dog.\n\n   Done",
+                [464, 2068, 7586, 21831, 18045, 625, 262, 16931, 3290, 46, 628, 32, 32, 24429]
+            ),
+            (
+                "na\u{EF}ve caf\u{E9} \u{4F60}\u{597D} \u{1F600} 'll",
+                [2616, 38776, 40304, 32, 19526, 160, 25001, 189, 30325, 128, 705, 297]
+            ),
             (" antidisestablishmentarianism", [1885, 29207, 44390, 3699, 1042]),
         ]
         for (text, ids) in cases {

@@ -89,7 +89,9 @@ import Text
                 #expect(counted == Array(1..<count), "\(count) tokens, stride \(stride)")
             }
         }
-        #expect(throws: TextError.tooFewTokens(source: "counting", tokens: 8, needed: 9)) { try counting(8).stridedWindows(context: 8, stride: 8) }
+        #expect(throws: TextError.tooFewTokens(source: "counting", tokens: 8, needed: 9)) {
+            try counting(8).stridedWindows(context: 8, stride: 8)
+        }
         #expect(throws: TextError.self) { try counting(80).stridedWindows(context: 8, stride: 0) }
         #expect(throws: TextError.self) { try counting(80).stridedWindows(context: 8, stride: 9) }
     }

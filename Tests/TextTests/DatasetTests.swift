@@ -98,7 +98,9 @@ import Text
     @Test func settingsAreChecked() throws {
         let corpus = try Corpus.generated(name: "g", text: "ab")
         for fraction in [0, 1, -1, 2, Double.nan] {
-            #expect(throws: TextError.self) { try Dataset.prepare(corpus, tokenizer: .char, validationFraction: fraction, locations: nowhere) }
+            #expect(throws: TextError.self) {
+                try Dataset.prepare(corpus, tokenizer: .char, validationFraction: fraction, locations: nowhere)
+            }
         }
         let single = try Corpus.generated(name: "g", text: "a")
         #expect(throws: TextError.tooShort(source: "g", characters: 1, needed: 2)) {

@@ -19,9 +19,9 @@ final class LocalServer: @unchecked Sendable {
         // A client that hangs up early must not end the process.
         signal(SIGPIPE, SIG_IGN)
         #if os(Linux)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         #else
-        listener = socket(AF_INET, SOCK_STREAM, 0)
+            listener = socket(AF_INET, SOCK_STREAM, 0)
         #endif
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

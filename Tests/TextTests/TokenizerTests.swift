@@ -48,7 +48,9 @@ import Text
             #expect(try loaded.encode(text) == tokenizer.encode(text))
             #expect(loaded.serialized() == data)
         }
-        #expect(String(decoding: try CharTokenizer(text: "ba").serialized(), as: UTF8.self) == #"{"codePoints":[97,98],"kind":"char","version":1}"#)
+        #expect(
+            String(decoding: try CharTokenizer(text: "ba").serialized(), as: UTF8.self)
+                == #"{"codePoints":[97,98],"kind":"char","version":1}"#)
     }
 
     @Test(arguments: [
@@ -99,7 +101,10 @@ import Text
     @Test func streamingGivesWhatDecodingGives() throws {
         var noise = Noise(seed: 3)
         let tokenizer = ByteTokenizer()
-        let pieces: [[UInt8]] = ["a", "é", "你", "😀"].map { Array($0.utf8) } + [[0xE4], [0xBD], [0xF0, 0x9F], [0xFF], [0xC0, 0x80], [0xED, 0xA0], [0xF4, 0x90]]
+        let pieces: [[UInt8]] =
+            ["a", "é", "你", "😀"].map { Array($0.utf8) } + [
+                [0xE4], [0xBD], [0xF0, 0x9F], [0xFF], [0xC0, 0x80], [0xED, 0xA0], [0xF4, 0x90],
+            ]
         for _ in 0..<3000 {
             let ids = (0..<Int(noise.next() % 12)).flatMap { _ in pieces[Int(noise.next() % UInt64(pieces.count))] }.map { Int32($0) }
             var decoder = StreamingDecoder(tokenizer: tokenizer)

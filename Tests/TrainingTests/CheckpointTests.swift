@@ -43,7 +43,9 @@ struct CheckpointTests {
         let changes = ["optimizer=\(type)"]
         let (model, optimizer) = try make(seed: 1, changes)
         // Numbers that text or arithmetic would lose.
-        let odd: [Float] = [-0.0, .nan, .infinity, -.infinity, .leastNonzeroMagnitude, .greatestFiniteMagnitude, Float(bitPattern: 0x7fc1_2345)]
+        let odd: [Float] = [
+            -0.0, .nan, .infinity, -.infinity, .leastNonzeroMagnitude, .greatestFiniteMagnitude, Float(bitPattern: 0x7fc1_2345),
+        ]
         let value = try #require(model.store.parameters[0].value)
         odd.withUnsafeBytes { value.backend.upload($0, to: value.view(at: 0, [odd.count])) }
         try Checkpoint.save(model, optimizer, state(12, best: 4), in: run, keep: 2)

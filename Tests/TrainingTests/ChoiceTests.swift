@@ -135,7 +135,13 @@ struct ChoiceTests {
         for bad in [[Float.nan, 1, 2], [.infinity, 1, 2], [-.infinity, -.infinity, -.infinity], [Float.nan, .nan, .nan]] {
             for topK in [nil, 2] {
                 options.topK = topK
-                #expect(try sampler(bad).text(prompt: "a", { var o = options; o.samples = 1; return o }()).count == 3)
+                #expect(
+                    try sampler(bad).text(
+                        prompt: "a",
+                        {
+                            var o = options; o.samples = 1; return o
+                        }()
+                    ).count == 3)
             }
         }
     }

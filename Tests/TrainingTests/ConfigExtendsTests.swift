@@ -7,7 +7,10 @@ import Training
 struct ConfigExtendsTests {
     @Test func chainsMergeDeeply() throws {
         let folder = try TemporaryFolder()
-        try folder.write("a.json", #"{"name": "a", "description": "the base", "model": {"layers": 3, "width": 48, "attention": {"type": "gqa", "heads": 4, "kv_heads": 2, "bias": false}}, "train": {"steps": 7, "batch": 3}}"#)
+        try folder.write(
+            "a.json",
+            #"{"name": "a", "description": "the base", "model": {"layers": 3, "width": 48, "attention": {"type": "gqa", "heads": 4, "kv_heads": 2, "bias": false}}, "train": {"steps": 7, "batch": 3}}"#
+        )
         try folder.write("inner/b.json", #"{"extends": "../a.json", "model": {"width": 96, "attention": {"kv_heads": 1}}}"#)
         let path = try folder.write("c.json", #"{"extends": "inner/b.json", "model": {"layers": 5}, "train": {"batch": 9}}"#)
         let config = try RunConfig(path: path)
@@ -66,9 +69,12 @@ struct ConfigExtendsTests {
         let folder = try TemporaryFolder()
         try folder.write(
             "a.json",
-            #"{"model": {"width": 48, "attention": {"type": "gqa", "heads": 4, "kv_heads": 2, "qk_norm": true}, "position": {"type": "rope", "base": 500}, "norm": {"type": "layernorm", "bias": false, "placement": "both"}}, "optimizer": {"type": "adamw", "lr": 0.5, "betas": [0.8, 0.9]}}"#)
+            #"{"model": {"width": 48, "attention": {"type": "gqa", "heads": 4, "kv_heads": 2, "qk_norm": true}, "position": {"type": "rope", "base": 500}, "norm": {"type": "layernorm", "bias": false, "placement": "both"}}, "optimizer": {"type": "adamw", "lr": 0.5, "betas": [0.8, 0.9]}}"#
+        )
         let path = try folder.write(
-            "b.json", #"{"extends": "a.json", "model": {"attention": "mha", "position": "learned", "norm": {"type": "rmsnorm"}}, "optimizer": "sgd"}"#)
+            "b.json",
+            #"{"extends": "a.json", "model": {"attention": "mha", "position": "learned", "norm": {"type": "rmsnorm"}}, "optimizer": "sgd"}"#
+        )
         let config = try RunConfig(path: path)
         #expect(config.resolved[path: "model.attention.kv_heads"] == nil)
         #expect(config.resolved[path: "model.attention.heads"] == 4)
@@ -104,7 +110,9 @@ struct ConfigExtendsTests {
     }
 
     @Test func layerPatternsReplaceAndAreReplaced() throws {
-        let base: JSON = ["model": ["layers": 3, "width": 24, "attention": ["type": "mha", "heads": 2], "mlp": ["by_layer": ["gelu", "swiglu"]]]]
+        let base: JSON = [
+            "model": ["layers": 3, "width": 24, "attention": ["type": "mha", "heads": 2], "mlp": ["by_layer": ["gelu", "swiglu"]]]
+        ]
         let changed = try RunConfig(RunConfig.applying(["model.mlp=relu2", #"model.attention.heads={"by_layer": [2, 3]}"#], to: base))
         #expect(changed.resolved[path: "model.mlp.type"] == "relu2")
         #expect(changed.resolved[path: "model.attention.heads"] == ["by_layer": [2, 3, 2]])

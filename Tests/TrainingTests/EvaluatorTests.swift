@@ -15,7 +15,10 @@ struct EvaluatorTests {
 
     init() throws {
         model = try randomModel(
-            ["context": .int(EvaluatorTests.length), "layers": 2, "width": 16, "attention": ["type": "mha", "heads": 2], "head": ["type": "untied", "bias": true]],
+            [
+                "context": .int(EvaluatorTests.length), "layers": 2, "width": 16, "attention": ["type": "mha", "heads": 2],
+                "head": ["type": "untied", "bias": true],
+            ],
             vocabulary: EvaluatorTests.vocabulary, on: context)
     }
 
@@ -70,7 +73,8 @@ struct EvaluatorTests {
     @Test func tooShortToPredictAnything() throws {
         for ids in [[], [3]] as [[Int32]] {
             let text = message {
-                _ = try Evaluator.evaluate(model, on: context, tokens: TokenFile(tokens: ids, vocabularySize: 13, name: "note"), bytesPerToken: 1)
+                _ = try Evaluator.evaluate(
+                    model, on: context, tokens: TokenFile(tokens: ids, vocabularySize: 13, name: "note"), bytesPerToken: 1)
             }
             #expect(text.contains("note: \(ids.count) tokens"), "\(text)")
         }

@@ -26,7 +26,9 @@ struct MetricsTests {
         for line in found {
             let step = try #require(line["step"]?.intValue)
             let evaluated = step == 4 || step == 7
-            #expect(Set(line.objectValue?.keys.map { $0 } ?? []) == always.union(evaluated ? ["val_loss", "val_bits_per_byte"] : []), "step \(step)")
+            #expect(
+                Set(line.objectValue?.keys.map { $0 } ?? []) == always.union(evaluated ? ["val_loss", "val_bits_per_byte"] : []),
+                "step \(step)")
             #expect(line["tokens"] == .int(step * 2 * 2 * 16), "batch · accumulation · context a step")
             for value in line.objectValue ?? [:] { #expect(value.value.doubleValue.map { $0 > 0 } ?? false, "\(value) of step \(step)") }
         }

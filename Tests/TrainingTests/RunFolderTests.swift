@@ -85,7 +85,10 @@ struct RunFolderTests {
         _ = try trainer(tiny(["train.steps=4"]), in: run).run()
         let good = try bytes("\(Checkpoint.find(in: run).path)/model.safetensors")
         let text = message {
-            _ = try trainer(tiny(["optimizer.lr=1e38", "schedule=constant", "train.eval_interval=1", "train.keep_checkpoints=1"]), in: run, resuming: true).run()
+            _ = try trainer(
+                tiny(["optimizer.lr=1e38", "schedule=constant", "train.eval_interval=1", "train.keep_checkpoints=1"]), in: run,
+                resuming: true
+            ).run()
         }
         #expect(text.contains("the validation loss of step 5 is not finite"), "\(text)")
         // The weights are huge, but numbers still.

@@ -74,7 +74,8 @@ struct SafetensorsTests {
             ("[4611686018427387904,0]", "[0,0]", "impossible shape"), ("[1.5]", "[0,4]", "impossible shape"),
             ("[1e300]", "[0,4]", "impossible shape"), (#"["2"]"#, "[0,8]", "impossible shape"), ("2", "[0,8]", "wrongly"),
             ("[2]", "[8,0]", "wrongly"), ("[2]", "[-8,0]", "wrongly"), ("[2]", "[0,8,8]", "wrongly"), ("[2]", "[0]", "wrongly"),
-            ("[2]", "[0,9223372036854775807]", "wrongly"), ("[2]", "[0,1e400]", "not a JSON object"), ("[2]", "\"0\"", "wrongly"), ("[2]", "[0,null]", "wrongly"),
+            ("[2]", "[0,9223372036854775807]", "wrongly"), ("[2]", "[0,1e400]", "not a JSON object"), ("[2]", "\"0\"", "wrongly"),
+            ("[2]", "[0,null]", "wrongly"),
         ] {
             expectRefused(try file(#"{"a":\#(entry(shape, offsets))}"#, data: 8), word, "shape \(shape), offsets \(offsets)")
         }
@@ -85,7 +86,8 @@ struct SafetensorsTests {
 
     /// A checkpoint with some bytes changed or cut off: read in full, or refused.
     @Test func mutatedBytes() throws {
-        let shape = #"{"__metadata__":{"step":"3"},"layers.0.w":\#(entry("[2,3]", "[0,24]")),"b":\#(entry("[1]", "[24,28]")),"t":\#(entry("[2]", "[28,36]", dtype: "I32"))}"#
+        let shape =
+            #"{"__metadata__":{"step":"3"},"layers.0.w":\#(entry("[2,3]", "[0,24]")),"b":\#(entry("[1]", "[24,28]")),"t":\#(entry("[2]", "[28,36]", dtype: "I32"))}"#
         let good = try bytes(file(shape, data: 36))
         var draw = Philox(key: 4).sequence(stream: 0), refused = 0, accepted = 0
         for round in 0..<600 {

@@ -137,7 +137,8 @@ struct SamplerTests {
     @Test func rangesAreRefused() throws {
         let (sampler, _) = try sampler("rope")
         let wrong: [(String, String, (inout SamplingOptions) -> Void)] = [
-            ("--temperature 0.0", "above 0 and at most 100", { $0.temperature = 0 }), ("--temperature -1.0", "above 0", { $0.temperature = -1 }),
+            ("--temperature 0.0", "above 0 and at most 100", { $0.temperature = 0 }),
+            ("--temperature -1.0", "above 0", { $0.temperature = -1 }),
             ("--temperature nan", "above 0", { $0.temperature = .nan }), ("--temperature inf", "above 0", { $0.temperature = .infinity }),
             ("--temperature 101.0", "at most 100", { $0.temperature = 101 }), ("--top-k 0", "at least 1", { $0.topK = 0 }),
             ("--top-k -3", "at least 1", { $0.topK = -3 }), ("--top-p 0.0", "above 0 and at most 1", { $0.topP = 0 }),

@@ -66,7 +66,8 @@ struct SchemaTests {
     /// Numbers just outside of an option's range, for every option that has one.
     @Test func rangesAreTheDecoders() throws {
         let resolved = try RunConfig(path: "\(repository)/configs/nanochat-small.json").resolved
-        let options = TrainOptions.descriptions.map { ("train.\($0.name)", $0.schema) }
+        let options =
+            TrainOptions.descriptions.map { ("train.\($0.name)", $0.schema) }
             + DataOptions.descriptions.map { ("data.\($0.name)", $0.schema) }
         var checked = 0
         for (path, schema) in options {

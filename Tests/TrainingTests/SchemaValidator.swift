@@ -25,7 +25,9 @@ struct SchemaValidator {
             }
             return problems(json, target, at: path)
         }
-        var problems = rules.keys.filter { !SchemaValidator.known.contains($0) }.map { "\(path): the schema uses \($0), which is not known here" }
+        var problems = rules.keys.filter { !SchemaValidator.known.contains($0) }.map {
+            "\(path): the schema uses \($0), which is not known here"
+        }
         if let type = rules["type"]?.stringValue, !has(json, type) { problems.append("\(path): \(json.brief) is no \(type)") }
         if let values = rules["enum"]?.arrayValue, !values.contains(json) { problems.append("\(path): \(json.brief) is not allowed") }
         if let value = rules["const"], value != json { problems.append("\(path): \(json.brief) is not \(value.brief)") }
@@ -59,7 +61,8 @@ struct SchemaValidator {
             if let rule = properties[key] {
                 problems += self.problems(value, rule, at: "\(path).\(key)")
             } else if let rule = rules["additionalProperties"] {
-                problems += rule == .bool(false)
+                problems +=
+                    rule == .bool(false)
                     ? ["\(path): unknown key \(key)"] : self.problems(value, rule, at: "\(path).\(key)")
             }
         }

@@ -104,8 +104,8 @@ extension CPUBackend {
 
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
         let query = call.query, heads = query.count, dim = query.dim
-        let (q, k, v, out) = (query.tensor.f32 + query.offset, call.keys.f32, call.values.f32, output.f32)
-        let capacity = call.keys.shape[1], stride = call.keys.columns
+        let (q, out) = (query.tensor.f32 + query.offset, output.f32)
+        let stride = call.keys.columns
         let group = heads / (stride / dim)
         let batch = query.tensor.shape[0], qStride = query.tensor.columns
         let units = batch * heads
@@ -114,14 +114,33 @@ extension CPUBackend {
         parallel(tasks) { task in
             for unit in Swift.stride(from: task, to: units, by: tasks) {
                 let (b, h) = (unit / heads, unit % heads)
-                let ring = b * capacity * stride + h / group * dim
-                loom_attention_decode(
-                    q + b * qStride + h * dim, k + ring, v + ring, stride, call.count, call.newest, dim,
-                    call.options.scale, call.options.softcap, call.options.slopes?[h] ?? 0,
-                    memory + task * call.count, out + (b * heads + h) * dim)
+                var ring = ringOf(call, batch: b, head: h / group)
+                loom_attention_decode_ring(
+                    &ring, q + b * qStride + h * dim, call.count, call.newest, dim, call.options.scale,
+                    call.options.softcap, call.options.slopes?[h] ?? 0, memory + task * call.count,
+                    out + (b * heads + h) * dim)
             }
         }
     }
+}
+
+/// One sequence's ring of one key/value head.
+private func ringOf(_ call: DecodeCall, batch: Int, head: Int) -> loom_ring {
+    let (keys, values, dim) = (call.keys, call.values, call.query.dim)
+    let capacity = keys.shape[1], size = keys.dtype.size, start = (batch * capacity * keys.columns + head * dim) * size
+    let kvHeads = keys.columns / dim
+    func scales(_ tensor: Tensor) -> UnsafePointer<Float>? {
+        tensor.scales.map { UnsafePointer($0.values.f32 + batch * capacity * kvHeads + head) }
+    }
+    let type =
+        switch keys.dtype {
+        case .int8: LOOM_INT8
+        case .bfloat16: LOOM_BFLOAT16
+        default: LOOM_FLOAT32
+        }
+    return loom_ring(
+        type: Int32(type), keys: UnsafeRawPointer(keys.address + start), values: UnsafeRawPointer(values.address + start),
+        stride: keys.columns, key_scales: scales(keys), value_scales: scales(values), scale_stride: kvHeads)
 }
 
 /// Sizes and strides of one attention, and how its queries fall into strips.

@@ -1,22 +1,94 @@
 import Kernels
 import OpenBLAS
 
+/// Rows up to which a product with a weight goes through the decoding kernel rather than OpenBLAS.
+private let decodeRows = 32
+
 extension CPUBackend {
     public func multiplyMatrices(_ p: MatrixProduct) {
         guard p.m > 0, p.n > 0 else { return }
+        let isWeight = !p.transposeA && p.transposeB && p.beta == 0 && p.alpha == 1
+        if isWeight, p.m <= decodeRows { return decodeProduct(p) }
+        guard p.b.dtype == .float32 else { return compressedProduct(p) }
         let (a, b, c) = (p.a.f32, p.b.f32, p.c.f32)
-        // A few rows against a weight are bound by reading the weight: once, at memory bandwidth.
-        if p.m <= 8, !p.transposeA, p.transposeB, p.beta == 0, p.alpha == 1 {
-            split(p.n, grain: max(8, 65536 / max(p.k, 1))) { _, range in
-                loom_gemv(b, a, nil, c, p.m, p.k, p.n, p.k, range.lowerBound, range.upperBound)
-            }
-            return
-        }
         let (across, down) = grid(p)
         parallel(across * down) { task in
             let rows = piece(p.m, task / across, of: down), columns = piece(p.n, task % across, of: across)
             guard !rows.isEmpty, !columns.isEmpty else { return }
             gemm(p, a, b, c, rows, columns)
+        }
+    }
+
+    /// A few rows against a weight are bound by reading the weight: once, at memory bandwidth.
+    private func decodeProduct(_ p: MatrixProduct) {
+        let (a, c) = (p.a.f32, p.c.f32)
+        var weights = kernelWeights(p.b)
+        let scratchSize = loom_decode_scratch(p.m, p.k)
+        let scratch = workspace(scratchSize * threads)
+        split(p.n, grain: max(8, 65536 / max(p.k, 1))) { task, range in
+            loom_decode_product(
+                &weights, a, c, p.m, p.k, p.n, p.k, range.lowerBound, range.upperBound, scratch + task * scratchSize)
+        }
+    }
+
+    /// Many rows against a compressed weight: a piece of it is made float32 while it is in cache, then multiplied.
+    private func compressedProduct(_ p: MatrixProduct) {
+        precondition(!p.transposeA && p.transposeB && p.beta == 0 && p.alpha == 1, "a compressed matrix is only a weight")
+        let (a, c) = (p.a.f32, p.c.f32)
+        let piece = max(16, 65536 / max(p.k, 1)), pieces = (p.n + piece - 1) / piece
+        let tasks = min(threads, pieces)
+        let memory = workspace(tasks * piece * p.k)
+        parallel(tasks) { task in
+            let plain = memory + task * piece * p.k
+            for index in stride(from: task, to: pieces, by: tasks) {
+                let rows = index * piece..<min(p.n, (index + 1) * piece)
+                expand(p.b, rows, into: plain)
+                sgemm(
+                    transposeB: true, m: p.m, n: rows.count, k: p.k, a, p.k, plain, p.k, c + rows.lowerBound, p.n)
+            }
+        }
+    }
+
+    private func expand(_ weight: Tensor, _ rows: Range<Int>, into plain: UnsafeMutablePointer<Float>) {
+        let columns = weight.columns, start = rows.lowerBound * columns
+        if let scales = weight.scales {
+            let groups = scales.values.columns
+            loom_dequantize(
+                weight.address.assumingMemoryBound(to: Int8.self) + start, scales.values.f32 + rows.lowerBound * groups,
+                plain, rows.count, columns, scales.group)
+        } else {
+            loom_from_bfloat16(weight.address.assumingMemoryBound(to: UInt16.self) + start, plain, rows.count * columns)
+        }
+    }
+
+    private func kernelWeights(_ weight: Tensor) -> loom_weights {
+        let type =
+            switch weight.dtype {
+            case .int8: LOOM_INT8
+            case .bfloat16: LOOM_BFLOAT16
+            default: LOOM_FLOAT32
+            }
+        return loom_weights(
+            type: Int32(type), data: UnsafeRawPointer(weight.address), scales: weight.scales.map { UnsafePointer($0.values.f32) },
+            group: weight.scales?.group ?? 0)
+    }
+
+    public func expand(_ x: Tensor, into y: Tensor) {
+        let py = y.f32, columns = x.columns
+        rows(x.rows, columns: columns) { _, range in expand(x, range, into: py + range.lowerBound * columns) }
+    }
+
+    public func compress(_ x: Tensor, into y: Tensor) {
+        let (px, columns) = (x.f32, x.columns)
+        rows(x.rows, columns: columns) { _, range in
+            let start = range.lowerBound * columns
+            if let scales = y.scales {
+                loom_quantize(
+                    px + start, y.address.assumingMemoryBound(to: Int8.self) + start,
+                    scales.values.f32 + range.lowerBound * scales.values.columns, range.count, columns, scales.group)
+            } else {
+                loom_to_bfloat16(px + start, y.address.assumingMemoryBound(to: UInt16.self) + start, range.count * columns)
+            }
         }
     }
 

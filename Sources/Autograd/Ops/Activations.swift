@@ -8,6 +8,11 @@ extension Tensor {
             let (dx, accumulate) = gradient.target()
             backend.activationBackward(kind, self, dy, into: dx, accumulate: accumulate)
         }
+        y.setRecipe { [self] in
+            let again = context.empty(shape)
+            backend.activation(kind, self, into: again)
+            return again
+        }
         return y
     }
 
@@ -22,6 +27,11 @@ extension Tensor {
             let dx = context.empty(shape)
             backend.gatedBackward(kind, self, dy, into: dx)
             gradient.accumulate(dx)
+        }
+        y.setRecipe { [self] in
+            let again = context.empty(shape.dropLast() + [columns / 2])
+            backend.gated(kind, self, into: again)
+            return again
         }
         return y
     }

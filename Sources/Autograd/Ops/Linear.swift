@@ -6,16 +6,17 @@ extension Tensor {
         let y = context.empty(shape.dropLast() + [n])
         backend.multiplyMatrices(MatrixProduct(self, weight, transposeB: true, into: y, m: m, n: n, k: k))
         if let bias { backend.addBias(bias, to: y) }
-        y.recordBackward(from: [self, weight, bias]) { [self, backend] dy in
+        y.recordBackward(from: [self, weight, bias]) { [kept, gradient, backend] dy in
+            // First, so that an input made again is gone before the gradient by it takes as much memory.
+            if let gradient = weight.gradient {
+                let (dw, accumulate) = gradient.target()
+                backend.multiplyMatrices(
+                    MatrixProduct(dy, kept(), transposeA: true, into: dw, m: n, n: k, k: m, beta: accumulate ? 1 : 0))
+            }
             if let gradient {
                 let (dx, accumulate) = gradient.target()
                 backend.multiplyMatrices(
                     MatrixProduct(dy, weight, into: dx, m: m, n: k, k: n, beta: accumulate ? 1 : 0))
-            }
-            if let gradient = weight.gradient {
-                let (dw, accumulate) = gradient.target()
-                backend.multiplyMatrices(
-                    MatrixProduct(dy, self, transposeA: true, into: dw, m: n, n: k, k: m, beta: accumulate ? 1 : 0))
             }
             if let gradient = bias?.gradient {
                 let (db, accumulate) = gradient.target()

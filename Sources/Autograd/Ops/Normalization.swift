@@ -11,6 +11,11 @@ extension Tensor {
                 accumulate: target?.accumulate ?? false, dweight: weight?.gradient?.addingTarget(),
                 dbias: bias?.gradient?.addingTarget())
         }
+        y.setRecipe { [self] in
+            let again = context.empty(shape)
+            backend.layerNorm(self, weight: weight, bias: bias, epsilon: epsilon, into: again, mean: mean, rstd: rstd)
+            return again
+        }
         return y
     }
 
@@ -25,6 +30,11 @@ extension Tensor {
             backend.rmsNormBackward(
                 self, weight: weight, offset: offset, rstd: rstd, dy: dy, dx: target?.tensor ?? context.empty(shape),
                 accumulate: target?.accumulate ?? false, dweight: weight?.gradient?.addingTarget())
+        }
+        y.setRecipe { [self] in
+            let again = context.empty(shape)
+            backend.rmsNorm(self, weight: weight, offset: offset, epsilon: epsilon, into: again, rstd: rstd)
+            return again
         }
         return y
     }

@@ -30,7 +30,8 @@ public struct SelfAttention: Attention {
     public init(_ group: some SelfAttentionGroup, position: any Position, at site: Site) throws {
         let options = group.shared, size = site.size, layer = site.layer ?? 0
         if options.headDim == nil, size.width % options.heads != 0 {
-            let near = (1...size.width).filter { size.width % $0 == 0 }
+            let near =
+                (1...size.width).filter { size.width % $0 == 0 }
                 .min { abs($0 - options.heads) < abs($1 - options.heads) } ?? 1
             throw site.error(
                 "\(options.heads) heads do not divide width \(size.width); use \(near) heads, or set head_dim", at: "heads")
@@ -56,13 +57,15 @@ public struct SelfAttention: Attention {
         qkv = site.packed([
             ("q.weight", [q, width], .query), ("k.weight", [kv, width], .key), ("v.weight", [kv, width], .value),
         ])
-        qkvBias = options.bias
+        qkvBias =
+            options.bias
             ? site.packed([("q", q), ("k", kv), ("v", kv)].map { ("\($0.0).bias", [$0.1], .bias(fanIn: width)) }) : nil
         output = site.linear("output", q, width, bias: options.outputBias ?? options.bias, .attentionOutput)
         let weighted = options.qkNorm && options.qkNormWeight
         queryNorm = weighted ? site.parameter("q_norm.weight", [dim], .constant(1)) : nil
         keyNorm = weighted ? site.parameter("k_norm.weight", [dim], .constant(1)) : nil
-        valueEmbedding = options.valueEmbedding.includes(layer: layer, of: size.layers)
+        valueEmbedding =
+            options.valueEmbedding.includes(layer: layer, of: size.layers)
             ? (
                 site.parameter("value_embedding.weight", [size.paddedVocabulary, kv], .valueEmbedding),
                 site.parameter("value_gate.weight", [kvHeads, options.valueGateChannels], .gate)
@@ -71,7 +74,7 @@ public struct SelfAttention: Attention {
 
     public func callAsFunction(_ x: Tensor, _ pass: Pass) -> Tensor {
         let (kvHeads, dim) = (cacheShape.kvHeads, cacheShape.headDim)
-        let packed = x.linear(qkv.tensor, bias: qkvBias?.tensor)  // [B, T, (H + 2K)·D]
+        let packed = x.linear(qkv.product, bias: qkvBias?.tensor)  // [B, T, (H + 2K)·D]
         let rotary = position.rotary(dim: dim, pass)
         func prepared(_ heads: Heads, _ weight: ParameterBlock?) -> Heads {
             heads.prepared(
@@ -107,7 +110,8 @@ public struct SelfAttention: Attention {
         _ embedding: (table: ParameterBlock, gate: ParameterBlock), to value: Heads, _ x: Tensor, _ pass: Pass
     ) -> Heads {
         let (rows, kvHeads, dim) = (pass.batch * pass.time, value.count, value.dim)
-        let gate = x.columns(0..<options.valueGateChannels).linear(embedding.gate.tensor)  // [B, T, K]
+        let gate =
+            x.columns(0..<options.valueGateChannels).linear(embedding.gate.tensor)  // [B, T, K]
             .activation(.sigmoid) * Float(options.valueGateScale)
         let embedded = embedding.table.tensor.rows(at: pass.tokens)  // [B, T, K·D]
             .reshaped([rows * kvHeads, dim]).scaledRows(by: gate.reshaped([rows * kvHeads]))

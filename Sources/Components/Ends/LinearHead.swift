@@ -29,18 +29,19 @@ public struct LinearHead: Head {
         bias = options.bias ? site.parameter("bias", [rows], .bias(fanIn: width)) : nil
         vocabulary = site.size.vocabulary
         softcap = Float(options.softcap)
+        weight.isMultiplied = true
         tiedProductParameters = table == nil ? 0 : rows * width
     }
 
     public func logits(_ x: Tensor) -> Tensor {
-        let all = x.linear(weight.tensor, bias: bias?.tensor)
+        let all = x.linear(weight.product, bias: bias?.tensor)
         let real = all.columns == vocabulary ? all : all.columns(0..<vocabulary)
         return softcap > 0 ? real.softcapped(softcap) : real
     }
 
     public func loss(_ x: Tensor, targets: Tensor, scale: Float, hits: Tensor?) -> Tensor {
         x.headLoss(
-            weight: weight.tensor, bias: bias?.tensor, targets: targets,
+            weight: weight.product, bias: bias?.tensor, targets: targets,
             LossOptions(vocabulary: vocabulary, softcap: softcap, scale: scale), hits: hits)
     }
 }

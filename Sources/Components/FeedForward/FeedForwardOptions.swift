@@ -10,7 +10,9 @@ public struct FeedForwardOptions: OptionGroup {
     public init() {}
     public static var options: [Option<Self>] {
         [
-            Option("expansion", \.expansion, Bounds(minimum: 0, maximum: 1024, exclusiveMinimum: true), help: "hidden size as a multiple of the width"),
+            Option(
+                "expansion", \.expansion, Bounds(minimum: 0, maximum: 1024, exclusiveMinimum: true),
+                help: "hidden size as a multiple of the width"),
             Option("hidden", \.hidden, .within(1...16_777_216), help: "hidden size itself; goes before expansion"),
             Option("bias", \.bias, help: "biases of the linear maps"),
             Option("dropout", \.dropout, .fraction, help: "dropout of the sublayer's output"),
@@ -27,7 +29,9 @@ public struct GELUOptions: OptionGroup {
     public init() {}
     public static var options: [Option<Self>] {
         [
-            Option("expansion", \.shared.expansion, Bounds(minimum: 0, maximum: 1024, exclusiveMinimum: true), help: "hidden size as a multiple of the width"),
+            Option(
+                "expansion", \.shared.expansion, Bounds(minimum: 0, maximum: 1024, exclusiveMinimum: true),
+                help: "hidden size as a multiple of the width"),
             Option("hidden", \.shared.hidden, .within(1...16_777_216), help: "hidden size itself; goes before expansion"),
             Option("bias", \.shared.bias, help: "biases of the linear maps"),
             Option("dropout", \.shared.dropout, .fraction, help: "dropout of the sublayer's output"),

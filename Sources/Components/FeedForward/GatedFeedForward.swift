@@ -14,7 +14,8 @@ public struct GatedFeedForward: FeedForward {
         let (width, hidden) = (site.size.width, options.hiddenSize(width: site.size.width))
         self.activation = activation
         gateUp = site.packed([("gate.weight", [hidden, width], .up), ("up.weight", [hidden, width], .up)])
-        gateUpBias = options.bias
+        gateUpBias =
+            options.bias
             ? site.packed([("gate.bias", [hidden], .bias(fanIn: width)), ("up.bias", [hidden], .bias(fanIn: width))])
             : nil
         down = site.linear("down", hidden, width, bias: options.bias, .down)
@@ -22,6 +23,6 @@ public struct GatedFeedForward: FeedForward {
     }
 
     public func callAsFunction(_ x: Tensor, _ pass: Pass) -> Tensor {
-        down(x.linear(gateUp.tensor, bias: gateUpBias?.tensor).gated(activation)).dropout(dropout, pass)
+        down(x.linear(gateUp.product, bias: gateUpBias?.tensor).gated(activation)).dropout(dropout, pass)
     }
 }

@@ -22,7 +22,8 @@ public struct RMSNorm: Norm {
     let epsilon: Float
 
     public init(_ options: Options, at site: Site) {
-        weight = options.weight
+        weight =
+            options.weight
             ? site.parameter("weight", [site.size.width], .constant(options.unitOffset ? 0 : 1)) : nil
         offset = options.unitOffset ? 1 : 0
         epsilon = Float(options.eps)

@@ -42,7 +42,8 @@ public struct MixedResidual: ResidualStream {
                 at: "smear_channels")
         }
         smearChannels = options.smearChannels
-        smear = options.smear
+        smear =
+            options.smear
             ? (
                 site.parameter(
                     "smear_gate.weight", [1, options.smearChannels], .gate, role: .scalar, group: "smear", inProduct: true),

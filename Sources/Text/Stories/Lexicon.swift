@@ -5,11 +5,13 @@ enum Lexicon {
         let female: Bool
     }
 
-    static let names: [Name] = [
-        "Anna", "Bella", "Cora", "Dora", "Ella", "Greta", "Ida", "Julia", "Lena", "Mia", "Nora", "Rosa",
-    ].map { Name(text: $0, female: true) } + [
-        "Adam", "Ben", "Carl", "Dan", "Emil", "Finn", "Hugo", "Jack", "Leo", "Max", "Otto", "Paul",
-    ].map { Name(text: $0, female: false) }
+    static let names: [Name] =
+        [
+            "Anna", "Bella", "Cora", "Dora", "Ella", "Greta", "Ida", "Julia", "Lena", "Mia", "Nora", "Rosa",
+        ].map { Name(text: $0, female: true) }
+        + [
+            "Adam", "Ben", "Carl", "Dan", "Emil", "Finn", "Hugo", "Jack", "Leo", "Max", "Otto", "Paul",
+        ].map { Name(text: $0, female: false) }
 
     /// Somewhere people can be. Its two spots are where things can lie; `goods` are what can be had there.
     struct Place: Sendable {

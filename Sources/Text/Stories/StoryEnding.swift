@@ -34,9 +34,11 @@ extension Teller {
         try write(fact(person))
         guard chooser.length < 720 else { return try write(".") }
         let verb = has ? " had " : " was "
-        let second: [Alternative<Int?>] = [Alternative(".", 2, nil)] + world.people.indices.compactMap {
-            $0 == person ? nil : Alternative(", and " + name($0) + verb, 1, $0)
-        }
+        let second: [Alternative<Int?>] =
+            [Alternative(".", 2, nil)]
+            + world.people.indices.compactMap {
+                $0 == person ? nil : Alternative(", and " + name($0) + verb, 1, $0)
+            }
         guard let other = try choose(second) else { return }
         let together = !has && world.people[person].place == world.people[other].place
         try write((together ? "there too" : fact(other)) + ".")

@@ -32,9 +32,11 @@ extension Teller {
     mutating func eat(_ person: Int) throws(C.Failure) {
         var alternatives: [Alternative<(Int, Int)>] = []
         for (kind, has) in world.people[person].goods.enumerated() where has > 0 && Lexicon.goods[kind].edible {
-            if has > 1 { for count in 1...min(has - 1, 4) {
-                alternatives.append(Alternative(Lexicon.amount(count, kind) + ".", 2, (kind, count)))
-            } }
+            if has > 1 {
+                for count in 1...min(has - 1, 4) {
+                    alternatives.append(Alternative(Lexicon.amount(count, kind) + ".", 2, (kind, count)))
+                }
+            }
             let all = has == 1 ? "the last " + Lexicon.goods[kind].one : "all the " + Lexicon.goods[kind].many
             alternatives.append(Alternative(all + ".", 1, (kind, has)))
         }
@@ -54,9 +56,10 @@ extension Teller {
     /// " counted the plums: one, two, three."
     mutating func count(_ person: Int) throws(C.Failure) {
         let goods = world.people[person].goods
-        let kind = try choose(goods.indices.compactMap {
-            goods[$0] > 1 ? Alternative("the " + Lexicon.goods[$0].many, 1, $0) : nil
-        })
+        let kind = try choose(
+            goods.indices.compactMap {
+                goods[$0] > 1 ? Alternative("the " + Lexicon.goods[$0].many, 1, $0) : nil
+            })
         try write(": " + Lexicon.numbers[1...goods[kind]].joined(separator: ", ") + ".")
         world.topic = nil
         mentioned(person)

@@ -121,9 +121,10 @@ extension Teller {
 
     private mutating func home(of person: Int, lead: String) throws(C.Failure) {
         try write(lead)
-        world.people[person].home = try choose(Lexicon.places.indices.compactMap {
-            Lexicon.places[$0].homely ? Alternative(Lexicon.places[$0].name + ".", 1, $0) : nil
-        })
+        world.people[person].home = try choose(
+            Lexicon.places.indices.compactMap {
+                Lexicon.places[$0].homely ? Alternative(Lexicon.places[$0].name + ".", 1, $0) : nil
+            })
     }
 
     /// " She had a red kite and seven plums."
@@ -177,9 +178,10 @@ extension Teller {
         let person = enter(try nameOrGiven(name, female: required))
         if try either((", ", 1), (" was ", 2)) { try trait(of: person, suffix: ", was ") }
         let taken = world.people.dropLast().map(\.place)
-        world.people[person].place = try choose(Lexicon.places.indices.map {
-            Alternative(Lexicon.places[$0].at + (taken.contains($0) ? " too" : ""), taken.contains($0) ? 5 : 1, $0)
-        })
+        world.people[person].place = try choose(
+            Lexicon.places.indices.map {
+                Alternative(Lexicon.places[$0].at + (taken.contains($0) ? " too" : ""), taken.contains($0) ? 5 : 1, $0)
+            })
         let property: Property = try choose([
             Alternative(".", 4, .none), Alternative(" and had ", 4, .thing), Alternative(" with ", 1, .goods),
         ])

@@ -130,10 +130,11 @@ extension Teller {
     }
 
     private mutating func recall(_ memories: [Memory]) throws(C.Failure) -> Memory {
-        try choose(memories.flatMap { memory -> [Alternative<Memory>] in
-            if memory.holder == nil { return mentions(memory.thing, suffix: memory.text + ".", it: false, memory) }
-            return [Alternative(memory.text + world.things[memory.thing].full + ".", 6, memory)]
-        })
+        try choose(
+            memories.flatMap { memory -> [Alternative<Memory>] in
+                if memory.holder == nil { return mentions(memory.thing, suffix: memory.text + ".", it: false, memory) }
+                return [Alternative(memory.text + world.things[memory.thing].full + ".", 6, memory)]
+            })
     }
 
     /// Whoever learns where a thing lies may go there.
@@ -146,9 +147,10 @@ extension Teller {
     /// " thought of Mia, who was in the barn."
     mutating func think(_ person: Int) throws(C.Failure) {
         let elsewhere = world.people.indices.filter { world.people[$0].place != world.people[person].place }
-        let other = try choose(elsewhere.map {
-            Alternative(name($0) + ", who was " + Lexicon.places[world.people[$0].place].at + ".", 1, $0)
-        })
+        let other = try choose(
+            elsewhere.map {
+                Alternative(name($0) + ", who was " + Lexicon.places[world.people[$0].place].at + ".", 1, $0)
+            })
         world.topic = nil
         mentioned(person, others: [other])
     }
@@ -176,9 +178,11 @@ extension Teller {
                 break
             }
             let she = world.people[person].she
-            let fact = try choose([close] + rest.flatMap { fact, text in
-                [Alternative(" (and " + she + text, 1, fact), Alternative(" (as you know, " + she + text, 1, fact)]
-            })
+            let fact = try choose(
+                [close]
+                    + rest.flatMap { fact, text in
+                        [Alternative(" (and " + she + text, 1, fact), Alternative(" (as you know, " + she + text, 1, fact)]
+                    })
             if fact < 0 { break }
             told.insert(fact)
             depth += 1

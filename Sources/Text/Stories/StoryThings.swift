@@ -154,10 +154,11 @@ extension Teller {
         let contents = [0, 1].map { spot in
             world.things.indices.filter { world.things[$0].location == .lying(place: place, spot: spot) }
         }
-        let spot = try choose([0, 1].map { spot in
-            let certain = contents[spot].contains { world.knows(person, $0) && world.things[$0].keeper != person }
-            return Alternative(Lexicon.places[place].spots[spot], certain ? 9 : contents[spot].isEmpty ? 1 : 3, spot)
-        })
+        let spot = try choose(
+            [0, 1].map { spot in
+                let certain = contents[spot].contains { world.knows(person, $0) && world.things[$0].keeper != person }
+                return Alternative(Lexicon.places[place].spots[spot], certain ? 9 : contents[spot].isEmpty ? 1 : 3, spot)
+            })
         let found = contents[spot]
         guard !found.isEmpty else {
             try write(", but there was nothing.")
@@ -174,16 +175,18 @@ extension Teller {
     mutating func trade(_ person: Int) throws(C.Failure) {
         let mine = try choose(world.held(by: person).flatMap { mentions($0, suffix: " for ", weight: 1, $0) })
         let others = world.others(with: person).flatMap { other in world.held(by: other).map { (other, $0) } }
-        let (other, theirs) = try choose(others.map { pair in
-            Alternative(name(pair.0) + "'s " + world.things[pair.1].adjectiveAndNoun + ".", 1, pair)
-        })
+        let (other, theirs) = try choose(
+            others.map { pair in
+                Alternative(name(pair.0) + "'s " + world.things[pair.1].adjectiveAndNoun + ".", 1, pair)
+            })
         world.move(mine, to: .held(by: other), seenWith: person)
         world.move(theirs, to: .held(by: person), seenWith: person)
         world.things[mine].origin = .start
         world.things[theirs].origin = .start
         world.topic = nil
         mentioned(person, others: [other])
-        let result = " Now " + name(person) + " had " + world.things[theirs].full + ", and "
+        let result =
+            " Now " + name(person) + " had " + world.things[theirs].full + ", and "
             + name(other) + " had " + world.things[mine].full + "."
         followUps = [
             Alternative(result, 20, .followUp),

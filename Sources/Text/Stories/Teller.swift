@@ -79,11 +79,12 @@ package struct Teller<C: Chooser> {
 
     /// A name that the story does not have yet, of a `female` (or male) person if that is fixed.
     mutating func newName(female: Bool?, suffix: String) throws(C.Failure) -> Int {
-        let index = try choose(Lexicon.names.indices.compactMap { index -> Alternative<Int>? in
-            let name = Lexicon.names[index]
-            guard !usedNames.contains(index), female == nil || name.female == female else { return nil }
-            return Alternative(name.text + suffix, 1, index)
-        })
+        let index = try choose(
+            Lexicon.names.indices.compactMap { index -> Alternative<Int>? in
+                let name = Lexicon.names[index]
+                guard !usedNames.contains(index), female == nil || name.female == female else { return nil }
+                return Alternative(name.text + suffix, 1, index)
+            })
         usedNames.insert(index)
         return index
     }
@@ -124,9 +125,10 @@ package struct Teller<C: Chooser> {
     /// One of the other places, as "garden", followed by `suffix`. Where `person` has reason to go is likelier.
     mutating func destination(for person: Int, suffix: String = "") throws(C.Failure) -> Int {
         let here = world.people[person].place
-        return try choose(Lexicon.places.indices.filter { $0 != here }.map { place in
-            Alternative(Lexicon.places[place].name + suffix, attraction(of: place, for: person), place)
-        })
+        return try choose(
+            Lexicon.places.indices.filter { $0 != here }.map { place in
+                Alternative(Lexicon.places[place].name + suffix, attraction(of: place, for: person), place)
+            })
     }
 
     /// How strongly a place draws a person: their intent, their goal, company, and things they know to lie there.
