@@ -21,7 +21,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RUNNER = ROOT / ".build/release/runner"
-CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,8 @@ def install(folder, options):
         venv.create(folder, with_pip=True)
     packages = [options.torch, "numpy"] + (["transformers"] if options.transformers else [])
     say("installing " + ", ".join(packages))
-    # The builds for CPUs are smaller and take less memory; where that index cannot be reached, pip takes the other ones.
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--extra-index-url", CPU_WHEELS, *packages], check=True)
+    # pip's own settings hold: PIP_EXTRA_INDEX_URL can name an index with builds for CPUs, which are smaller.
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
     return python
 
 
