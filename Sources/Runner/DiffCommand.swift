@@ -1,5 +1,6 @@
 import Architectures
 import Configuration
+import Foundation
 import Training
 
 /// Shows how two configs differ once everything is filled in, and what that costs.
@@ -38,8 +39,10 @@ enum DiffCommand: Command {
             settings.map { ($0.0, $0.1 == "—" ? "—" : $0.1.brief, $0.2 == "—" ? "—" : $0.2.brief) }
             + [("", "", "")]
             + figures.map { name, a, b in (name, number(a), number(b) + change(a, b)) }
-        let widths = (rows.map(\.0.count).max() ?? 0, max(rows.map(\.1.count).max() ?? 0, configs[0].name.count))
-        say("\("".padded(to: widths.0))  \(configs[0].name.padded(to: widths.1))  \(configs[1].name)")
+        // Two runs of one config have one name; their folders tell them apart.
+        let names = paths.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
+        let widths = (rows.map(\.0.count).max() ?? 0, max(rows.map(\.1.count).max() ?? 0, names[0].count))
+        say("\("".padded(to: widths.0))  \(names[0].padded(to: widths.1))  \(names[1])")
         for (name, a, b) in rows {
             say(name.isEmpty ? "" : "\(name.padded(to: widths.0))  \(a.padded(to: widths.1))  \(b)")
         }

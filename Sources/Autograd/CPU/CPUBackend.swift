@@ -127,8 +127,8 @@ public final class CPUBackend: Backend {
 
 extension Tensor {
     var address: UnsafeMutableRawPointer {
-        guard let pointer = storage.pointer else { preconditionFailure("memory of a tensor without any") }
-        return pointer + offset * dtype.size
+        precondition(storage.pointer != nil, "memory of a tensor without any")
+        return storage.pointer.unsafelyUnwrapped + offset * dtype.size
     }
     /// The elements as floats, on the CPU.
     var f32: UnsafeMutablePointer<Float> {
