@@ -76,7 +76,9 @@ struct JSONParser {
             let key = try string()
             guard members[key] == nil else { throw failure("the key \"\(key.prefix(40))\" stands twice in one object", at: start) }
             skipSpace()
-            guard next == UInt8(ascii: ":") else { throw failure("expected a colon after the key \"\(key.prefix(40))\", found \(shown(next))") }
+            guard next == UInt8(ascii: ":") else {
+                throw failure("expected a colon after the key \"\(key.prefix(40))\", found \(shown(next))")
+            }
             index += 1
             members[key] = try value()
             skipSpace()
@@ -185,6 +187,7 @@ struct JSONParser {
 
     private func shown(_ byte: UInt8?) -> String {
         guard let byte else { return "the end" }
-        return (0x21...0x7E).contains(byte) ? String(UnicodeScalar(byte)) : byte < 0x80 ? "a space or line break" : "a character that does not belong there"
+        if (0x21...0x7E).contains(byte) { return String(UnicodeScalar(byte)) }
+        return byte < 0x80 ? "a space or line break" : "a character that does not belong there"
     }
 }

@@ -367,7 +367,8 @@ struct StoryReader {
             let n = count(m[1], kind(m[0]))
             expect(answer == she(m[1]) + " had " + (n == 1 ? "only one" : StoryReader.numbers[n]) + ".", "how many")
         } else if let m = match(question, #"^How many (\w+) were there$"#) {
-            expect(answer == "There were " + StoryReader.numbers[people.map { count($0, kind(m[0])) }.reduce(0, +)] + ".", "how many in all")
+            let all = people.map { count($0, kind(m[0])) }.reduce(0, +)
+            expect(answer == "There were " + StoryReader.numbers[all] + ".", "how many in all")
         } else if let m = match(question, #"^Who had more (\w+), (\w+) or (\w+)$"#) {
             let richer = count(m[1], kind(m[0])) > count(m[2], kind(m[0])) ? m[1] : m[2]
             expect(count(m[1], kind(m[0])) != count(m[2], kind(m[0])) && answer == richer + " had more.", "more")
