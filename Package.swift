@@ -4,7 +4,7 @@ import PackageDescription
 // One way in, one way down: each target may import only those above it in this list.
 let package = Package(
     name: "loom",
-    platforms: [.macOS(.v13)],
+    platforms: [.macOS(.v15)],
     products: [
         .executable(name: "runner", targets: ["RunnerTool"]),
         .library(name: "Loom", targets: ["Autograd", "Components", "Text", "Optimizers", "Architectures", "Training"]),

@@ -5,7 +5,7 @@ import PackageDescription
 // .package(url: "https://…/loom", branch: "main").
 let package = Package(
     name: "custom-component",
-    platforms: [.macOS(.v13)],
+    platforms: [.macOS(.v15)],
     dependencies: [.package(name: "loom", path: "../..")],
     targets: [
         .executableTarget(

@@ -57,6 +57,11 @@ public final class Parameter {
     }
 
     public var count: Int { shape.reduce(1, *) }
+
+    /// The finer groups that Loom's own components declare, whether or not a model has them.
+    public static let standardGroups: Set<String> = [
+        "embedding", "position", "value_embedding", "residual_scale", "x0_scale", "smear", "backout",
+    ]
 }
 
 /// Parameters that lie one behind another in memory and are used as one tensor: the rows of q, k and v are one packed

@@ -98,7 +98,8 @@ public final class Optimizer {
     /// - Throws: `ConfigError` for a group that no parameter is in.
     public init(_ plan: OptimizerPlan, schedule: Schedule, store: ParameterStore, width: Int) throws {
         guard let gradients = store.gradients else { preconditionFailure("the model was made without gradients") }
-        let known = Set(store.parameters.flatMap { [$0.group] } + ParameterRole.allCases.map(\.rawValue))
+        // A group of a part that this model does not have is no mistake: swapping a component must not need another recipe.
+        let known = Set(store.parameters.map(\.group) + ParameterRole.allCases.map(\.rawValue)).union(Parameter.standardGroups)
         for name in plan.groups.settings.keys.sorted() where !known.contains(name) {
             throw ConfigError.unknown("parameter group", name, known: known, at: "optimizer.groups")
         }

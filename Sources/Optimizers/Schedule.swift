@@ -71,7 +71,7 @@ public struct Schedule: Sendable {
 
     /// The factor on every learning rate at `step`, counted from 0.
     public func factor(_ step: Int) -> Double {
-        if step < options.warmup { return Double(step + 1) / Double(options.warmup + 1) }
+        if step < options.warmup { return Double(step + 1) / (Double(options.warmup) + 1) }
         let floor = lr > 0 ? (options.minLr ?? defaultMinimum) / lr : 0
         switch shape {
         case .constant:

@@ -30,7 +30,7 @@ enum EvalCommand: Command {
             throw UsageError("eval: --split \(split) is unknown; use validation, train or all")
         }
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
-        let (tokens, bytesPerToken, name) = try text(run, other, split)
+        let (tokens, bytesPerToken, name) = try text(run, other, split, registries)
         if let stride, stride > run.model.size.context {
             throw UsageError("eval: --stride \(stride) is longer than the context of \(run.model.size.context); tokens would be left out")
         }
@@ -88,7 +88,7 @@ enum EvalCommand: Command {
 
     /// The tokens to score.
     private static func text(
-        _ run: LoadedRun, _ other: String?, _ split: String
+        _ run: LoadedRun, _ other: String?, _ split: String, _ registries: Registries
     ) throws -> (TokenFile, bytesPerToken: Double, name: String) {
         if split == "all" {
             let data = run.config.data
@@ -101,7 +101,8 @@ enum EvalCommand: Command {
         var config = run.config
         if let other {
             let source = "data.source=\(JSON.string(other).text(pretty: false))"
-            config = try RunConfig(RunConfig.applying([source], to: config.resolved), file: run.folder.configPath)
+            config = try RunConfig(
+                RunConfig.applying([source], to: config.resolved, registries), file: run.folder.configPath, registries: registries)
         }
         let dataset = try config.dataset(tokenizer: run.tokenizer)
         return split == "train"

@@ -60,8 +60,9 @@ public final class Trainer {
         } else {
             try RunFolder.writeAtomically(dataset.tokenizer.serialized(), to: folder.tokenizerPath)
         }
+        let saveConfig = { try RunFolder.writeAtomically(Data((config.resolved.text() + "\n").utf8), to: folder.configPath) }
         // From here on the folder is a run: killed at any later moment, it can be continued.
-        try RunFolder.writeAtomically(Data((config.resolved.text() + "\n").utf8), to: folder.configPath)
+        if !resuming { try saveConfig() }
         model.materialize(on: context, training: true, seed: UInt64(train.seed))
         do {
             optimizer = try Optimizer(config.plan, schedule: config.schedule, store: model.store, width: model.size.width)
@@ -74,6 +75,8 @@ public final class Trainer {
             try last.load(into: model)
             try last.load(into: optimizer)
         }
+        // Only now: settings that do not fit the checkpoint must leave the run as it was.
+        if resuming { try saveConfig() }
         metrics = try MetricsFile(folder, keepingThrough: state.step)
     }
 
@@ -81,7 +84,9 @@ public final class Trainer {
     /// - Throws: `ConfigError` where the config names a number of tokens that the tokenizer does not have.
     public static func model(_ config: RunConfig, tokenizer: any Tokenizer) throws -> Model {
         do {
-            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize, !config.asksFor(named) {
+            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize,
+                tokenizer.vocabularySize > named || !config.asksFor(named)
+            {
                 throw ConfigError(
                     "the config is for \(named) tokens, but the \(tokenizer.kind) tokenizer has "
                         + "\(tokenizer.vocabularySize); set data.tokenizer to one that fits, such as {\"type\": \"bpe\", "
