@@ -7,7 +7,9 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "runner", targets: ["RunnerTool"]),
-        .library(name: "Loom", targets: ["Autograd", "Components", "Text", "Optimizers", "Architectures", "Training"]),
+        .library(
+            name: "Loom",
+            targets: ["Configuration", "Autograd", "Text", "Components", "Optimizers", "Architectures", "Training"]),
         .library(name: "LoomCommandLine", targets: ["Runner"]),
     ],
     targets: [
@@ -17,12 +19,16 @@ let package = Package(
         .target(name: "Kernels"),
         .target(name: "Configuration"),
         .target(name: "Autograd", dependencies: ["Kernels", "OpenBLAS"]),
-        .target(name: "Text", dependencies: ["Autograd"]),
+        .target(name: "Text", dependencies: ["Autograd", "Configuration"]),
         .target(name: "Components", dependencies: ["Autograd", "Configuration"]),
-        .target(name: "Optimizers", dependencies: ["Components"]),
-        .target(name: "Architectures", dependencies: ["Components"]),
-        .target(name: "Training", dependencies: ["Architectures", "Optimizers", "Text"]),
-        .target(name: "Runner", dependencies: ["Training"]),
+        .target(name: "Optimizers", dependencies: ["Autograd", "Components", "Configuration"]),
+        .target(name: "Architectures", dependencies: ["Autograd", "Components", "Configuration"]),
+        .target(
+            name: "Training",
+            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text"]),
+        .target(
+            name: "Runner",
+            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text", "Training"]),
         .executableTarget(name: "RunnerTool", dependencies: ["Runner"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "AutogradTests", dependencies: ["Autograd", "Kernels"]),

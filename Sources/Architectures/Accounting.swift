@@ -16,7 +16,7 @@ public struct Accounting: Sendable {
     public let kvBytesPerToken: Int
     /// Bytes the cache takes at full context, windows counted.
     public let kvBytesAtContext: Int
-    /// Bytes of keys and values that one decode step at full context reads.
+    /// Bytes of keys and values that one decode step at full context reads: 2·K·D·min(context, window) numbers a layer.
     public let kvBytesReadAtContext: Int
 
     init(_ model: Model) {
@@ -32,12 +32,12 @@ public struct Accounting: Sendable {
         let shapes = model.cacheShapes
         kvBytesPerToken = shapes.reduce(0) { $0 + $1.elementsPerToken * 4 }
         kvBytesAtContext = shapes.reduce(0) { $0 + $1.elementsPerToken * 4 * $1.capacity(context: context) }
-        kvBytesReadAtContext = kvBytesAtContext
+        kvBytesReadAtContext = Accounting.kvBytesRead(shapes, tokens: context, context: context)
     }
 
-    /// Bytes of keys and values that a decode step with `tokens` in the cache reads, a sequence.
+    /// Bytes of keys and values of the `tokens` tokens before it that a decode step reads, a sequence.
     public static func kvBytesRead(_ shapes: [CacheShape], tokens: Int, context: Int, elementSize: Int = 4) -> Int {
-        shapes.reduce(0) { $0 + $1.elementsPerToken * elementSize * min(tokens, $1.capacity(context: context)) }
+        shapes.reduce(0) { $0 + $1.elementsPerToken * elementSize * min(tokens, $1.window ?? context, context) }
     }
 }
 

@@ -30,12 +30,8 @@ public final class Model {
                 at: "model.vocab_size")
         }
         let registry = config.registry, sizes = config.sizes
-        let padTo = config.resolved[path: "embedding.pad_to"]?.intValue ?? 1
-        let size = ModelSize(
-            context: sizes.context, layers: sizes.layers, width: sizes.width, vocabulary: vocabulary,
-            paddedVocabulary: (vocabulary + padTo - 1) / padTo * padTo)
+        var size = ModelSize(context: sizes.context, layers: sizes.layers, width: sizes.width, vocabulary: vocabulary)
         self.config = config
-        self.size = size
         let store = store
         func site(_ name: String, _ section: String, layer: Int? = nil) -> Site {
             Site(size: size, layer: layer, name: name, path: "model.\(section)", store: store)
@@ -50,10 +46,10 @@ public final class Model {
                 .object((all.objectValue ?? [:]).filter { names.contains($0.key) }), at: "model.norm")
         }
 
-        let embeddingSection = try config.section("embedding", layer: 0)
-        let embeddingNorm = embeddingSection["norm"]?.boolValue == true ? try norm("embedding_norm", layer: 0) : nil
-        embedding = try registry.embedding.read(embeddingSection, at: "model.embedding")
-            .make(embeddingNorm, site("embedding", "embedding"))
+        embedding = try registry.embedding.read(config.section("embedding", layer: 0), at: "model.embedding")
+            .make({ try norm("embedding_norm", layer: 0) }, site("embedding", "embedding"))
+        size.paddedVocabulary = embedding.table.shape[0]
+        self.size = size
 
         // Layers that say the same of positions share one scheme, and with it its parameters and tables.
         var schemes: [(json: JSON, scheme: any Position)] = []
@@ -155,6 +151,7 @@ struct Block {
     let attention: any Attention
     let mlp: any FeedForward
     let attentionNorm: any Norm, mlpNorm: any Norm
+    /// Only where norms stand on both sides.
     let attentionPostNorm: (any Norm)?, mlpPostNorm: (any Norm)?
 
     /// [B, T, C] → [B, T, C]
@@ -166,10 +163,8 @@ struct Block {
     private func sublayer(
         _ x: Tensor, _ norm: any Norm, _ postNorm: (any Norm)?, _ f: (Tensor) -> Tensor
     ) -> Tensor {
-        switch placement {
-        case .pre: x + f(norm(x))
-        case .post: norm(x + f(x))
-        case .both: x + (postNorm?(f(norm(x))) ?? f(norm(x)))
-        }
+        guard placement != .post else { return norm(x + f(x)) }
+        let y = f(norm(x))
+        return x + (postNorm?(y) ?? y)
     }
 }

@@ -72,7 +72,11 @@ public final class KVCache {
     public func advance(by count: Int) { position += count }
 
     /// Attention of new tokens at `position` … over them and what the layer holds, which then holds them too.
-    func attend(
+    /// - Parameters:
+    ///   - query: [B, T, H·D].
+    ///   - key: [B, T, K·D], rotated already; `value` alike.
+    /// - Returns: [B, T, H·D].
+    public func attend(
         layer: Int, query: Heads, key: Heads, value: Heads, options: AttentionOptions
     ) -> Tensor {
         let ring = layers[layer], time = query.tensor.shape[1]

@@ -68,7 +68,8 @@ public final class Parameter {
 /// weight in the product, and three matrices to the optimizer and the checkpoint.
 public final class ParameterBlock {
     public let parts: [Parameter]
-    let shape: [Int]
+    /// The rows of all parts by the shape of one row.
+    public let shape: [Int]
     fileprivate(set) var bound: Tensor?
 
     init(_ parts: [Parameter]) {
@@ -78,16 +79,16 @@ public final class ParameterBlock {
 
     /// The weight in a smaller type, once compressed.
     fileprivate(set) var compressed: Tensor?
-    /// Whether a table is multiplied by, as a tied head does.
-    var isMultiplied = false
+    /// Whether a table is multiplied by as well, as a tied head does.
+    public var isMultiplied = false
 
     /// What a product multiplies by: the block, or its compressed form.
     public var product: Tensor { compressed ?? tensor }
 
     /// The whole block.
     public var tensor: Tensor {
-        guard let bound else { preconditionFailure("\(parts[0].name) is used before the model has memory") }
-        return bound
+        precondition(bound != nil, "\(parts[0].name) is used before the model has memory")
+        return bound.unsafelyUnwrapped
     }
 }
 

@@ -13,7 +13,7 @@ public final class Pass {
     /// Row t of a position table for token t: int32 [B·T], 0 … T − 1 for every sequence.
     public let positions: Tensor
     private var dropouts: UInt64 = 0
-    private var rotaryTables: [RotaryKey: RotaryTable] = [:]
+    private var rotaryTables: [AnyHashable: RotaryTable] = [:]
 
     public init(tokens: Tensor, start: Int = 0, cache: KVCache? = nil, dropout: DropoutSource? = nil) {
         precondition(tokens.shape.count == 2 && tokens.dtype == .int32, "tokens are int32 [batch, time]")
@@ -39,7 +39,8 @@ public final class Pass {
     }
 
     /// Rotary angles, made once a pass for all layers that share them.
-    func rotary(_ key: RotaryKey, _ make: () -> RotaryTable) -> RotaryTable {
+    /// - Parameter key: everything that the angles depend on besides the positions of the pass.
+    public func rotary(_ key: AnyHashable, _ make: () -> RotaryTable) -> RotaryTable {
         if let table = rotaryTables[key] { return table }
         let table = make()
         rotaryTables[key] = table
@@ -52,11 +53,6 @@ extension Tensor {
     public func dropout(_ probability: Double, _ pass: Pass) -> Tensor {
         dropout(pass.mask(probability, elementsPerExample: count / max(pass.batch, 1)))
     }
-}
-
-/// What identifies a table of rotary angles within a pass.
-struct RotaryKey: Hashable {
-    var base: Double, scaling: Double, rotary: Int, interleaved: Bool, reverse: Bool
 }
 
 /// Where the dropout masks of one micro-batch come from: seed, step and example, never history.

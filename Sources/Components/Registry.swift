@@ -5,10 +5,12 @@ import Configuration
 /// A registry is a value: take `.standard`, add your own, and hand it to the config decoder.
 /// ```swift
 /// var registry = Registry.standard
-/// registry.mlp.register("reglu", "ReLU-gated unit", FeedForwardOptions.self) { GatedFeedForward(.relu, $0, at: $1) }
+/// registry.mlp.register("reglu", "ReLU-gated unit", FeedForwardOptions.self) { options in
+///     { site in GatedFeedForward(.relu, options, at: site) }
+/// }
 /// ```
 public struct Registry: Sendable {
-    public var embedding = Slot<TokenEmbeddingMaker>("embedding")
+    public var embedding = Slot<EmbeddingMaker>("embedding")
     public var position = Slot<Maker<any Position>>("position")
     public var norm = Slot<Maker<any Norm>>("norm", shared: NormPlacement.self)
     public var attention = Slot<AttentionMaker>("attention")
@@ -21,16 +23,17 @@ public struct Registry: Sendable {
 
     /// Makes a component from its options at its place.
     public typealias Maker<Product> = (Site) throws -> Product
-    /// Attention also gets the positions it is to use, an embedding the norm it may apply, a head the table it may tie.
+    /// Attention also gets the positions it is to use, an embedding the model's norm where it asks for one, a head the
+    /// table it may tie.
     public typealias AttentionMaker = (any Position, Site) throws -> any Attention
-    public typealias TokenEmbeddingMaker = ((any Norm)?, Site) throws -> any Embedding
+    public typealias EmbeddingMaker = (_ norm: () throws -> any Norm, Site) throws -> any Embedding
     public typealias HeadMaker = (ParameterBlock, Site) throws -> any Head
 
     /// Everything Loom comes with.
     public static let standard: Registry = {
         var r = Registry()
         r.embedding.register("token", "a learned vector for each token", TokenEmbedding.Options.self) { options in
-            { TokenEmbedding(options, norm: options.norm ? $0 : nil, at: $1) }
+            { norm, site in TokenEmbedding(options, norm: options.norm ? try norm() : nil, at: site) }
         }
 
         r.position.register("learned", "a learned vector for each position, added (GPT-1, GPT-2)", NoOptions.self) { _ in
@@ -137,6 +140,12 @@ public struct SlotDescription: Sendable {
     public func keys(of type: String) -> Set<String>? {
         guard let component = components.first(where: { $0.name == type }) else { return nil }
         return Set(["type"] + component.options.map(\.name) + shared.map(\.name))
+    }
+
+    /// The keys whose values a section keeps when its type is changed to `type`; nil for an unknown type.
+    public func keysCarriedOver(to type: String) -> Set<String>? {
+        guard let component = components.first(where: { $0.name == type }) else { return nil }
+        return Set(["type"] + (component.options + shared).filter(\.carriesOver).map(\.name))
     }
 }
 

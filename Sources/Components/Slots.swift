@@ -86,7 +86,7 @@ public protocol Embedding {
     func callAsFunction(_ tokens: Tensor) -> Tensor
     /// Applied after positions have been added.
     func finish(_ x: Tensor, _ pass: Pass) -> Tensor
-    /// The table [V padded, C], for a head that ties to it.
+    /// The table [V padded, C], for a head that ties to it; its rows are the model's padded vocabulary.
     var table: ParameterBlock { get }
 }
 

@@ -4,6 +4,10 @@ extension JSON {
     /// A component may be written as its bare name; `"norm": "rmsnorm"` means `"norm": {"type": "rmsnorm"}`. Where the
     /// override changes a component's `type`, options of the base that the new type does not have are dropped
     /// (`known` tells, by the path of the object and the new type's name), so that one changed word is a whole ablation.
+    ///
+    /// Layers may differ: where a component is a `by_layer` list, options laid over it go to every element, and a list laid
+    /// over one component is laid over it element by element. A list over a list, or a component named anew over a list,
+    /// replaces it.
     public func merging(
         _ override: JSON, at path: String = "", known: (_ path: String, _ type: String) -> Set<String>?
     ) -> JSON {
@@ -11,9 +15,19 @@ extension JSON {
         if case .string(let type) = override, known(path, type) != nil || self["type"] != nil {
             override = ["type": .string(type)]
         }
-        guard var members = asComponent(at: path, known: known).objectValue, let changes = override.objectValue,
-            changes["by_layer"] == nil, members["by_layer"] == nil
-        else { return override }
+        guard var members = asComponent(at: path, known: known).objectValue, let changes = override.objectValue else {
+            return override
+        }
+        if let layers = members["by_layer"] {
+            guard changes["by_layer"] == nil, changes["type"] == nil, let elements = layers.arrayValue, elements.count > 0,
+                elements.allSatisfy({ $0.asComponent(at: path, known: known).objectValue != nil })
+            else { return override }
+            return ["by_layer": .array(elements.map { $0.merging(override, at: path, known: known) })]
+        }
+        if let layers = changes["by_layer"] {
+            guard members["type"] != nil, changes.count == 1, let elements = layers.arrayValue else { return override }
+            return ["by_layer": .array(elements.map { merging($0, at: path, known: known) })]
+        }
         if let type = changes["type"]?.stringValue, type != members["type"]?.stringValue,
             let names = known(path, type)
         {

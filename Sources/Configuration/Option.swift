@@ -31,6 +31,8 @@ public struct NoOptions: OptionGroup {
 /// One option of a group: its JSON name, where its value lives, what values it allows, one line of help.
 public struct Option<Group>: Sendable {
     public let name: String
+    /// Whether a value keeps its meaning where the component's type is changed: a learning rate does not.
+    public let carriesOver: Bool
     public let help: String
     public let kind: String
     public let allowed: String
@@ -39,9 +41,11 @@ public struct Option<Group>: Sendable {
     let write: @Sendable (Group) -> JSON
 
     public init<Value: OptionValue>(
-        _ name: String, _ keyPath: WritableKeyPath<Group, Value> & Sendable, _ bounds: Bounds = Bounds(), help: String
+        _ name: String, _ keyPath: WritableKeyPath<Group, Value> & Sendable, _ bounds: Bounds = Bounds(), help: String,
+        carriesOver: Bool = true
     ) {
         self.name = name
+        self.carriesOver = carriesOver
         self.help = help
         kind = Value.kind
         allowed = [Value.kind, bounds.words].filter { !$0.isEmpty }.joined(separator: ", ")
@@ -59,6 +63,22 @@ public struct Option<Group>: Sendable {
         write = { $0[keyPath: keyPath].json }
     }
 
+    /// The same option of a group that holds this one's group at `keyPath`.
+    public func inside<Outer>(_ keyPath: WritableKeyPath<Outer, Group> & Sendable) -> Option<Outer> {
+        Option<Outer>(
+            name: name, help: help, carriesOver: carriesOver, kind: kind, allowed: allowed, schema: schema,
+            read: { [read] json, outer in try read(json, &outer[keyPath: keyPath]) },
+            write: { [write] outer in write(outer[keyPath: keyPath]) })
+    }
+
+    private init(
+        name: String, help: String, carriesOver: Bool, kind: String, allowed: String, schema: [String: JSON],
+        read: @escaping @Sendable (JSON, inout Group) throws -> Void, write: @escaping @Sendable (Group) -> JSON
+    ) {
+        (self.name, self.help, self.carriesOver, self.kind, self.allowed) = (name, help, carriesOver, kind, allowed)
+        (self.schema, self.read, self.write) = (schema, read, write)
+    }
+
     private static func schema(_ type: [String: JSON], _ bounds: Bounds) -> [String: JSON] {
         guard !bounds.schema.isEmpty else { return type }
         if let items = type["items"]?.objectValue {
@@ -74,6 +94,7 @@ public struct OptionDescription: Sendable {
     public let help: String
     public let allowed: String
     public let defaultValue: JSON
+    public let carriesOver: Bool
     /// JSON Schema of the value, with description and default.
     public let schema: JSON
 }
@@ -117,7 +138,7 @@ extension OptionGroup {
             let schema = option.schema.merging(["description": .string(option.help), "default": value]) { $1 }
             return OptionDescription(
                 name: option.name, help: option.help, allowed: option.allowed, defaultValue: value,
-                schema: .object(schema))
+                carriesOver: option.carriesOver, schema: .object(schema))
         }
     }
 }

@@ -52,10 +52,10 @@ public struct OptimizerRegistry: Sendable {
         }
         r.schedule.register("constant", "the same rate throughout, after the warm-up", NoOptions.self) { _ in .constant }
         r.schedule.register("cosine", "half a cosine wave down (Loshchilov and Hutter 2017)", ScheduleShape.CosineOptions.self) {
-            .cosine(decaySteps: $0.decaySteps)
+            .cosine($0)
         }
         r.schedule.register("linear-warmdown", "constant, then straight down: a trapezoid", ScheduleShape.WarmdownOptions.self) {
-            .linearWarmdown(share: $0.warmdown)
+            .linearWarmdown($0)
         }
         return r
     }()
@@ -97,7 +97,8 @@ public final class Optimizer {
 
     /// - Throws: `ConfigError` for a group that no parameter is in.
     public init(_ plan: OptimizerPlan, schedule: Schedule, store: ParameterStore, width: Int) throws {
-        guard let gradients = store.gradients else { preconditionFailure("the model was made without gradients") }
+        precondition(store.gradients != nil, "the model was made without gradients")
+        let gradients = store.gradients.unsafelyUnwrapped
         // A group of a part that this model does not have is no mistake: swapping a component must not need another recipe.
         let known = Set(store.parameters.map(\.group) + ParameterRole.allCases.map(\.rawValue)).union(Parameter.standardGroups)
         for name in plan.groups.settings.keys.sorted() where !known.contains(name) {

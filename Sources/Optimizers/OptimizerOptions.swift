@@ -67,6 +67,9 @@ public struct Groups: OptionValue {
     public static var kind: String { "an object of groups, each with settings of its own" }
 }
 
+// Numbers that are tuned for one optimizer do not carry over to another: a config that names only a new type gets that
+// optimizer's own defaults for them, not the old one's learning rate.
+
 /// Options of `adamw`.
 public struct AdamWOptions: OptionGroup {
     public var lr = 1e-3
@@ -78,12 +81,16 @@ public struct AdamWOptions: OptionGroup {
     public init() {}
     public static var options: [Option<Self>] {
         [
-            Option("lr", \.lr, .atLeast(0), help: "learning rate before the schedule"),
+            Option("lr", \.lr, .atLeast(0), help: "learning rate before the schedule", carriesOver: false),
             Option("betas", \.betas, .fraction, help: "decay rates of the two moments"),
             Option("eps", \.eps, .above(0), help: "added to the root of the second moment"),
-            Option("weight_decay", \.weightDecay, .atLeast(0), help: "decoupled decay of matrices, tables and the head"),
+            Option(
+                "weight_decay", \.weightDecay, .atLeast(0), help: "decoupled decay of matrices, tables and the head",
+                carriesOver: false),
             Option("grad_clip", \.gradClip, .atLeast(0), help: "largest norm of all gradients together; 0 for no clipping"),
-            Option("groups", \.groups, help: "settings by role or group, such as {\"norm\": {\"weight_decay\": 0.01}}"),
+            Option(
+                "groups", \.groups, help: "settings by role or group, such as {\"norm\": {\"weight_decay\": 0.01}}",
+                carriesOver: false),
         ]
     }
     public func validate() throws {
@@ -106,16 +113,16 @@ public struct MuonOptions: OptionGroup {
     public init() {}
     public static var options: [Option<Self>] {
         [
-            Option("lr", \.lr, .atLeast(0), help: "Muon's learning rate before the schedule"),
-            Option("momentum", \.momentum, .fraction, help: "Nesterov momentum"),
+            Option("lr", \.lr, .atLeast(0), help: "Muon's learning rate before the schedule", carriesOver: false),
+            Option("momentum", \.momentum, .fraction, help: "Nesterov momentum", carriesOver: false),
             Option("variant", \.variant, help: "nanochat's form or the classic one"),
             Option("beta2", \.beta2, .fraction, help: "decay of the second moment of nanochat's form"),
-            Option("weight_decay", \.weightDecay, .atLeast(0), help: "decay of matrices"),
+            Option("weight_decay", \.weightDecay, .atLeast(0), help: "decay of matrices", carriesOver: false),
             Option("adamw_lr", \.adamwLr, .atLeast(0), help: "learning rate of everything that is no matrix"),
             Option("betas", \.betas, .fraction, help: "AdamW's decay rates"),
             Option("eps", \.eps, .above(0), help: "AdamW's epsilon"),
             Option("grad_clip", \.gradClip, .atLeast(0), help: "largest norm of all gradients together; 0 for no clipping"),
-            Option("groups", \.groups, help: "settings by role or group"),
+            Option("groups", \.groups, help: "settings by role or group", carriesOver: false),
         ]
     }
     public func validate() throws {
@@ -134,12 +141,12 @@ public struct SGDOptions: OptionGroup {
     public init() {}
     public static var options: [Option<Self>] {
         [
-            Option("lr", \.lr, .atLeast(0), help: "learning rate before the schedule"),
-            Option("momentum", \.momentum, .fraction, help: "share of the last update that goes into the next"),
+            Option("lr", \.lr, .atLeast(0), help: "learning rate before the schedule", carriesOver: false),
+            Option("momentum", \.momentum, .fraction, help: "share of the last update that goes into the next", carriesOver: false),
             Option("nesterov", \.nesterov, help: "look ahead along the momentum"),
-            Option("weight_decay", \.weightDecay, .atLeast(0), help: "decay of matrices, tables and the head"),
+            Option("weight_decay", \.weightDecay, .atLeast(0), help: "decay of matrices, tables and the head", carriesOver: false),
             Option("grad_clip", \.gradClip, .atLeast(0), help: "largest norm of all gradients together; 0 for no clipping"),
-            Option("groups", \.groups, help: "settings by role or group"),
+            Option("groups", \.groups, help: "settings by role or group", carriesOver: false),
         ]
     }
 }

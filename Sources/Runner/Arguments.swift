@@ -28,12 +28,18 @@ struct Arguments {
     private(set) var positions: [String] = []
     private var values: [String: [String]] = [:]
     private let command: String
+    /// Whether --help or -h stands where a flag can stand; as the value of a flag it is only text.
+    private(set) var wantsHelp = false
 
     /// - Throws: `UsageError` for a flag that is unknown, lacks its value or stands twice.
     init(_ words: [String], command: String, flags: [Flag]) throws {
         self.command = command
         var rest = words[...]
         while let word = rest.popFirst() {
+            if word == "--help" || word == "-h" {
+                wantsHelp = true
+                continue
+            }
             guard word.hasPrefix("--"), word.count > 2 else {
                 if word.hasPrefix("-"), word.count > 1, Double(word) == nil {
                     throw UsageError("\(command): unknown flag \(word); ./runner \(command) --help lists what there is")

@@ -35,6 +35,13 @@ public enum LoomCommandLine {
     ///   - registry: what configs can name.
     /// - Returns: the exit status: 0; 1 for a failure, 2 for wrong usage or a wrong config, 130 for an interrupt.
     public static func run(arguments: [String], registry: Registry = .standard) -> Int32 {
+        let status = obey(arguments, registry)
+        guard let reason = StandardOutput.takeFailure() else { return status }
+        complain("standard output could not be written (\(reason)); what was printed is not complete")
+        return status == 0 ? 1 : status
+    }
+
+    private static func obey(_ arguments: [String], _ registry: Registry) -> Int32 {
         let words = Array(arguments.dropFirst())
         guard let name = words.first, name != "--help", name != "-h", name != "help" else {
             say(help)
@@ -48,12 +55,13 @@ public enum LoomCommandLine {
             return 2
         }
         let rest = Array(words.dropFirst())
-        if rest.contains("--help") || rest.contains("-h") {
-            say(helpText(of: command))
-            return 0
-        }
         do {
-            try command.run(Arguments(rest, command: name, flags: command.flags), Registries(components: registry))
+            let arguments = try Arguments(rest, command: name, flags: command.flags)
+            guard !arguments.wantsHelp else {
+                say(helpText(of: command))
+                return 0
+            }
+            try command.run(arguments, Registries(components: registry))
             return 0
         } catch is Interrupted {
             return 130
@@ -72,7 +80,7 @@ public enum LoomCommandLine {
     /// One line to standard error.
     static func complain(_ message: String) {
         let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-        FileHandle.standardError.write(Data("runner: \(line)\n".utf8))
+        Files.tell("runner: \(line)\n")
     }
 
     private static var help: String {

@@ -7,14 +7,17 @@ import Training
 enum DiffCommand: Command {
     static let name = "diff"
     static let summary = "The differences of two configs or runs, settings and costs."
-    static let usage = "A B"
+    static let usage = "A B [--set KEY.PATH=VALUE …]"
     static let example = "./runner diff configs/small.json configs/gqa-rope.json"
-    static let flags = [Flag.json]
+    static let flags = [Flag("--set", "KEY.PATH=VALUE", repeats: true, "change one setting of both; repeatable"), Flag.json]
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         let paths = try arguments.exactly(2, "two configs or runs")
+        let overrides = try arguments.overrides()
         let configs = try paths.map { path in
-            try RunConfig(path: RunFolder.exists(path) ? RunFolder(path: path).configPath : path, registries: registries)
+            try RunConfig(
+                path: RunFolder.exists(path) ? RunFolder(path: path).configPath : path, overrides: overrides,
+                registries: registries)
         }
         let settings = difference(configs[0].resolved, configs[1].resolved)
         let costs = try zip(paths, configs).map { path, config -> JSON in
@@ -32,12 +35,12 @@ enum DiffCommand: Command {
             return
         }
         if settings.isEmpty {
-            say("the two are the same")
-            return
+            say(figures.isEmpty ? "the two are the same" : "the two have the same settings; what came of them differs\n")
+            if figures.isEmpty { return }
         }
         let rows =
             settings.map { ($0.0, $0.1 == "—" ? "—" : $0.1.brief, $0.2 == "—" ? "—" : $0.2.brief) }
-            + [("", "", "")]
+            + (settings.isEmpty || figures.isEmpty ? [] : [("", "", "")])
             + figures.map { name, a, b in (name, number(a), number(b) + change(a, b)) }
         // Two runs of one config have one name; their folders tell them apart.
         let names = paths.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
@@ -74,12 +77,12 @@ enum DiffCommand: Command {
             figures["val_bits_per_byte"] = last.valBitsPerByte.map { .double($0) }
         }
         let speeds = lines.compactMap(\.tokensPerSecond).sorted()
-        if !speeds.isEmpty { figures["train_tokens_per_second"] = .int(Int(speeds[speeds.count / 2])) }
+        if !speeds.isEmpty { figures["train_tokens_per_second"] = .double(speeds[speeds.count / 2].rounded()) }
         return figures
     }
 
     private static func number(_ json: JSON) -> String {
-        json.intValue?.grouped ?? json.doubleValue?.fixed(4) ?? json.stringValue ?? json.brief
+        json.intValue?.grouped ?? json.doubleValue.map { $0.magnitude < 1e6 ? $0.fixed(4) : $0.grouped } ?? json.stringValue ?? json.brief
     }
 
     private static func change(_ a: JSON, _ b: JSON) -> String {

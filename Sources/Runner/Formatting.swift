@@ -24,6 +24,9 @@ extension Int {
 }
 
 extension Double {
+    /// Rounded, 1,234,567; numbers that no counter holds as they are.
+    var grouped: String { Int(exactly: rounded())?.grouped ?? String(format: "%g", self) }
+
     func fixed(_ digits: Int) -> String { String(format: "%.\(digits)f", self) }
 
     /// A duration: 4 s, 3 min 05 s, 2 h 10 min.
@@ -39,31 +42,3 @@ extension String {
     func padded(to width: Int) -> String { self + String(repeating: " ", count: Swift.max(0, width - count)) }
     func leftPadded(to width: Int) -> String { String(repeating: " ", count: Swift.max(0, width - count)) + self }
 }
-
-/// A line that is written over itself while work goes on; nothing where standard error is no terminal.
-final class ProgressLine {
-    private let isTerminal = isatty(2) == 1
-    private var shown = false
-    private var last = Date.distantPast
-
-    func show(_ text: @autoclosure () -> String) {
-        guard isTerminal, Date().timeIntervalSince(last) > 0.1 else { return }
-        last = Date()
-        shown = true
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(text())".utf8))
-    }
-
-    func clear() {
-        guard shown else { return }
-        shown = false
-        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
-    }
-}
-
-/// Writes text to standard output at once, whatever it is connected to.
-func emit(_ text: String) {
-    FileHandle.standardOutput.write(Data(text.utf8))
-}
-
-/// Writes a line to standard output at once.
-func say(_ line: String) { emit(line + "\n") }

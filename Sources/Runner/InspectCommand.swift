@@ -27,11 +27,19 @@ enum InspectCommand: Command {
         if let folder {
             let tokenizer = try folder.loadTokenizer()
             model = try Trainer.model(config, tokenizer: tokenizer)
-            if overrides.isEmpty, let checkpoint = try? Checkpoint.find(arguments.string("--checkpoint") ?? "last", in: folder) {
+            let choice = arguments.string("--checkpoint")
+            if choice != nil, !overrides.isEmpty {
+                throw UsageError("inspect: --checkpoint shows weights, --set another model; use one of them")
+            }
+            // A run without a checkpoint still has a shape to show.
+            if overrides.isEmpty, choice != nil || !Checkpoint.all(in: folder).isEmpty {
+                let checkpoint = try Checkpoint.find(choice ?? "last", in: folder)
                 model.materialize(on: Context.cpu(), training: false)
                 try checkpoint.load(into: model)
                 step = checkpoint.step
             }
+        } else if arguments.has("--checkpoint") {
+            throw UsageError("inspect: --checkpoint needs a run; \(source) is a config")
         } else if config.model.sizes.vocabSize != nil {
             model = try Model(config.model)
         } else {
@@ -82,7 +90,7 @@ enum InspectCommand: Command {
             "training FLOPs/token  \(accounting.flopsPerToken.grouped)   (6 × \(accounting.productParameters.grouped) product parameters + attention)"
         )
         say(
-            "KV cache, float32     \(accounting.kvBytesPerToken.asBytes) a token, \(accounting.kvBytesAtContext.asBytes) at \(size.context) tokens a sequence"
+            "KV cache, float32     \(accounting.kvBytesPerToken.asBytes) a token, \(accounting.kvBytesAtContext.asBytes) at \(size.context) tokens a sequence, \(accounting.kvBytesReadAtContext.asBytes) read by each step then"
         )
         let windows = model.cacheShapes.map { $0.window.map(String.init) ?? "all" }
         if Set(windows) != ["all"] { say("windows by layer      \(windows.joined(separator: " "))") }
@@ -112,75 +120,5 @@ extension Parameter {
         let mean = values.reduce(0.0) { $0 + Double($1) } / Double(values.count)
         let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)
         return (mean, variance.squareRoot())
-    }
-}
-
-/// Parameters as a tree by the parts of their names; neighbouring layers with the same parts are folded into one.
-struct ParameterTree {
-    let lines: [String]
-
-    init(_ parameters: [Parameter]) {
-        let showsStatistics = parameters.contains { $0.value != nil }
-        var rows: [(name: String, detail: String)] = []
-        if showsStatistics {
-            rows = parameters.map { parameter in
-                let statistics =
-                    parameter.statistics.map {
-                        "  mean \(String(format: "%+.4f", $0.mean))  std \($0.deviation.fixed(4))"
-                    } ?? ""
-                return (parameter.name, ParameterTree.shape(parameter) + statistics)
-            }
-        } else {
-            rows = ParameterTree.folded(parameters)
-        }
-        let width = rows.map(\.name.count).max() ?? 0
-        lines = rows.map { "\($0.name.padded(to: width))  \($0.detail)" }
-    }
-
-    private static func shape(_ parameter: Parameter) -> String {
-        parameter.shape.map(String.init).joined(separator: " × ").padded(to: 16) + parameter.count.grouped.leftPadded(to: 14)
-    }
-
-    private static func folded(_ parameters: [Parameter]) -> [(name: String, detail: String)] {
-        func layer(_ parameter: Parameter) -> (index: Int, rest: String)? {
-            let parts = parameter.name.split(separator: ".", maxSplits: 2).map(String.init)
-            guard parts.count == 3, parts[0] == "layers", let index = Int(parts[1]) else { return nil }
-            return (index, parts[2])
-        }
-        var layers: [Int: [Parameter]] = [:]
-        for parameter in parameters { if let index = layer(parameter)?.index { layers[index, default: []].append(parameter) } }
-        func signature(_ index: Int) -> [String] {
-            (layers[index] ?? []).map { "\(layer($0)?.rest ?? "") \($0.shape)" }
-        }
-        var rows: [(String, String)] = []
-        var done = Set<Int>()
-        for parameter in parameters {
-            guard let index = layer(parameter)?.index else {
-                rows.append((parameter.name, shape(parameter)))
-                continue
-            }
-            guard !done.contains(index) else { continue }
-            // Every layer like this one, wherever it stands: a pattern of layers shows as a few kinds.
-            let like = layers.keys.filter { signature($0) == signature(index) }.sorted()
-            done.formUnion(like)
-            let label = like.count == 1 ? "\(index)" : ParameterTree.ranges(like)
-            for member in layers[index] ?? [] {
-                rows.append(("layers.\(label).\(layer(member)?.rest ?? "")", shape(member) + (like.count > 1 ? " × \(like.count)" : "")))
-            }
-        }
-        return rows
-    }
-
-    /// [0, 1, 2, 5] as "0–2,5".
-    private static func ranges(_ numbers: [Int]) -> String {
-        var parts: [ClosedRange<Int>] = []
-        for number in numbers {
-            if let last = parts.last, last.upperBound + 1 == number {
-                parts[parts.count - 1] = last.lowerBound...number
-            } else {
-                parts.append(number...number)
-            }
-        }
-        return parts.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)–\($0.upperBound)" }.joined(separator: ",")
     }
 }

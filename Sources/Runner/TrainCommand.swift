@@ -22,24 +22,27 @@ enum TrainCommand: Command {
         let source = try arguments.exactly(1, "one config (or one run, with --resume)")[0]
         let overrides = try arguments.overrides()
         let resuming = arguments.has("--resume")
-        let (config, existing) =
+        let context = try arguments.context()
+        let (config, existing, changes) =
             resuming
             ? try continued(source, overrides, arguments, registries)
-            : (try fresh(source, overrides, registries), nil)
+            : (try fresh(source, overrides, registries), nil, [])
         let dataset = try config.dataset(tokenizer: try existing?.loadTokenizer())
-        // Everything that can be wrong is found before a folder is made.
-        let model = try Trainer.model(config, tokenizer: dataset.tokenizer)
-        let context = try arguments.context()
+        // Found before a folder is made; what is found later removes it again.
+        _ = try Trainer.model(config, tokenizer: dataset.tokenizer)
         let folder = try existing ?? RunFolder.create(name: config.name, out: arguments.string("--out"))
         let trainer: Trainer
         do {
-            trainer = try Trainer(config, dataset: dataset, on: context, folder: folder, resuming: resuming)
+            trainer = try Trainer(
+                config, dataset: dataset, on: context, folder: folder, resuming: resuming,
+                allowsOtherText: arguments.has("--data") || changes.contains { $0.path.hasPrefix("data.") })
         } catch {
             if existing == nil { try? FileManager.default.removeItem(atPath: folder.path) }
             throw error
         }
-        let report = TrainingReport(trainer, config, dataset, model, json: arguments.has("--json"))
-        report.begin(threads: (context.backend as? CPUBackend)?.threads ?? 0)
+        let report = TrainingReport(
+            trainer, config, dataset, json: arguments.has("--json"), resumeFlags: arguments.string("--threads").map { " --threads \($0)" })
+        report.begin(threads: (context.backend as? CPUBackend)?.threads ?? 0, changes: changes.map(\.line))
         let interrupt = InterruptFlag()
         let outcome = try trainer.run(shouldStop: { interrupt.isSet }, on: report.take)
         report.end(outcome)
@@ -56,7 +59,7 @@ enum TrainCommand: Command {
     /// The run to continue: the folder itself, or the one a config would have been trained in.
     private static func continued(
         _ source: String, _ overrides: [String], _ arguments: Arguments, _ registries: Registries
-    ) throws -> (RunConfig, RunFolder?) {
+    ) throws -> (RunConfig, RunFolder?, [(path: String, line: String)]) {
         let path: String
         if RunFolder.exists(source) {
             path = source
@@ -68,36 +71,35 @@ enum TrainCommand: Command {
         }
         let folder = try RunFolder.open(path)
         let config = try RunConfig(path: folder.configPath, overrides: overrides, registries: registries)
-        return (config, folder)
+        let changes = try config.changes(since: try RunConfig(path: folder.configPath, registries: registries))
+        return (config, folder, changes)
     }
 }
 
 /// What a person sees of a training run.
 private final class TrainingReport {
-    private let trainer: Trainer, config: RunConfig, dataset: Dataset, model: Model, json: Bool
+    private let trainer: Trainer, config: RunConfig, dataset: Dataset, json: Bool
+    /// Flags without which continuing would not be exact.
+    private let resumeFlags: String
     private let progress = ProgressLine()
     private let started = Date(), startStep: Int
     private lazy var floor = EntropyFloor(config, dataset)
 
-    init(_ trainer: Trainer, _ config: RunConfig, _ dataset: Dataset, _ model: Model, json: Bool) {
-        (self.trainer, self.config, self.dataset, self.model, self.json) = (trainer, config, dataset, model, json)
+    init(_ trainer: Trainer, _ config: RunConfig, _ dataset: Dataset, json: Bool, resumeFlags: String?) {
+        (self.trainer, self.config, self.dataset, self.json) = (trainer, config, dataset, json)
+        self.resumeFlags = resumeFlags ?? ""
         startStep = trainer.state.step
     }
 
-    func begin(threads: Int) {
+    func begin(threads: Int, changes: [String]) {
         guard !json else { return }
-        let size = model.size, accounting = model.accounting
+        let size = trainer.model.size, accounting = trainer.model.accounting
         say(
             "\(config.name): \(size.layers) layers of width \(size.width), context \(size.context), \(accounting.parameters.grouped) parameters"
         )
         say(
             "text: \(dataset.name), \(dataset.train.count.grouped) training tokens, vocabulary \(dataset.tokenizer.vocabularySize.grouped) (\(dataset.tokenizer.kind))"
         )
-        if size.vocabulary > dataset.tokenizer.vocabularySize {
-            say(
-                "note: the model has rows for \(size.vocabulary.grouped) tokens, more than the text gave the tokenizer; the others stay untrained"
-            )
-        }
         if let floor {
             say(
                 "floor: \(floor.natsPerToken.fixed(4)) nats/token, \(floor.bitsPerByte.fixed(4)) bits/byte: the text's own entropy; no model can do better"
@@ -107,6 +109,7 @@ private final class TrainingReport {
             "run: \(trainer.folder.path), \(config.train.steps.grouped) steps of \(trainer.tokensPerStep.grouped) tokens on \(threads) thread\(threads == 1 ? "" : "s")"
         )
         if startStep > 0 { say("continuing after step \(startStep.grouped)") }
+        for note in trainer.notes + changes.map({ "changed: \($0)" }) { say("note: \(note)") }
         say("\n    step   train loss     val loss    bits/byte   tokens/s   time left")
     }
 
@@ -140,7 +143,7 @@ private final class TrainingReport {
             metrics.step.grouped.leftPadded(to: 8), (metrics.trainLoss?.fixed(4) ?? "").leftPadded(to: 13),
             (metrics.valLoss?.fixed(4) ?? "").leftPadded(to: 13),
             (metrics.valBitsPerByte?.fixed(4) ?? "").leftPadded(to: 13),
-            (metrics.tokensPerSecond.map { Int($0).grouped } ?? "").leftPadded(to: 11),
+            (metrics.tokensPerSecond.map { $0.grouped } ?? "").leftPadded(to: 11),
             (left == 0 || done < 2 ? "" : remaining.asDuration).leftPadded(to: 12),
         ]
         var line = fields.joined()
@@ -154,7 +157,7 @@ private final class TrainingReport {
         let path = trainer.folder.path
         switch outcome {
         case .interrupted:
-            say("\nstopped after step \(trainer.state.step.grouped) and saved; continue with\n  ./runner train \(path) --resume")
+            say("\nstopped after step \(trainer.state.step.grouped) and saved; continue with\n  ./runner train \(path) --resume\(resumeFlags)")
         case .finished:
             let time = trainer.state.seconds.asDuration
             say("\ntrained \(trainer.state.step.grouped) steps in \(time), peak memory \(peakResidentBytes().asBytes)")

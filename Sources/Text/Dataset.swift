@@ -7,6 +7,8 @@ public struct Dataset: Sendable {
 
     /// The name of the corpus.
     public let name: String
+    /// A hash of the whole text, to know it again.
+    public let contentHash: String
     /// The first part of the text.
     public let train: TokenFile
     /// The rest of the text.
@@ -42,7 +44,8 @@ public struct Dataset: Sendable {
             let split = UTF8Scalars.byteOffset(ofScalar: trainCharacters, in: text)
             let trainText = UnsafeBufferPointer(rebasing: text[..<split])
             let validationText = UnsafeBufferPointer(rebasing: text[split...])
-            let key = "v\(cacheVersion)-\(ContentHash(UnsafeRawBufferPointer(text)))-\(split)"
+            let hash = ContentHash(UnsafeRawBufferPointer(text)).description
+            let key = "v\(cacheVersion)-\(hash)-\(split)"
             let tokenizer = try makeTokenizer(spec, text: text, trainText: trainText, key: key, cache: cache)
 
             // Named by the tokenizer itself and not by how it came to be, so that tokens and tokenizer always fit together.
@@ -59,7 +62,7 @@ public struct Dataset: Sendable {
             }
             let train = try tokens("train", trainText), validation = try tokens("validation", validationText)
             return Dataset(
-                name: corpus.name, train: train, validation: validation, tokenizer: tokenizer,
+                name: corpus.name, contentHash: hash, train: train, validation: validation, tokenizer: tokenizer,
                 trainBytesPerToken: Double(trainText.count) / Double(max(train.count, 1)),
                 validationBytesPerToken: Double(validationText.count) / Double(max(validation.count, 1)))
         }

@@ -115,6 +115,6 @@ private final class Transfer: NSObject, URLSessionDataDelegate, @unchecked Senda
 
     private func report(_ text: String, isLast: Bool) {
         guard reportsProgress else { return }
-        FileHandle.standardError.write(Data((text + (isLast ? "\n" : "")).utf8))
+        Files.tell(text + (isLast ? "\n" : ""))
     }
 }

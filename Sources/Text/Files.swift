@@ -1,9 +1,9 @@
 import Foundation
 
 /// Files by the system's own calls, whose errors say exactly what went wrong.
-enum Files {
+package enum Files {
     /// What the last failed call left in `errno`, in words.
-    static var lastError: String { String(cString: strerror(errno)) }
+    package static var lastError: String { String(cString: strerror(errno)) }
 
     enum Kind { case file, folder, other }
 
@@ -54,20 +54,7 @@ enum Files {
         guard descriptor >= 0 else { throw TextError.unwritable(path: path, reason: lastError) }
         do {
             defer { close(descriptor) }
-            for part in parts {
-                var done = 0
-                while done < part.count, let base = part.baseAddress {
-                    let wrote = write(descriptor, base + done, part.count - done)
-                    if wrote < 0, errno == EINTR { continue }
-                    guard wrote > 0 else {
-                        let reason = lastError
-                        unlink(temporary)
-                        throw TextError.unwritable(path: path, reason: reason)
-                    }
-                    done += wrote
-                }
-            }
-            guard fsync(descriptor) == 0 else {
+            guard parts.allSatisfy({ write($0, to: descriptor) }), fsync(descriptor) == 0 else {
                 let reason = lastError
                 unlink(temporary)
                 throw TextError.unwritable(path: path, reason: reason)
@@ -86,8 +73,26 @@ enum Files {
         }
     }
 
-    static func writeAtomically(_ bytes: [UInt8], to path: String) throws {
+    package static func writeAtomically(_ bytes: some ContiguousBytes, to path: String) throws {
         try bytes.withUnsafeBytes { try writeAtomically([$0], to: path) }
+    }
+
+    /// Writes all of `bytes` to an open file, a terminal or a pipe; whether it could, with the reason in `errno`.
+    package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+        var done = 0
+        while done < bytes.count, let base = bytes.baseAddress {
+            let wrote = Foundation.write(descriptor, base + done, bytes.count - done)
+            if wrote < 0, errno == EINTR { continue }
+            guard wrote > 0 else { return false }
+            done += wrote
+        }
+        return true
+    }
+
+    /// Writes text to standard error, as far as that can be done.
+    package static func tell(_ text: String) {
+        var text = text
+        _ = text.withUTF8 { write(UnsafeRawBufferPointer($0), to: 2) }
     }
 
     /// The folder that holds `path`.

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 
 extension Corpus {
@@ -22,8 +23,8 @@ extension Corpus {
 
     /// A published text by its name: from the user's data folder, from the user's cache, or downloaded into the cache.
     ///
-    /// The data folder may hold it as `<name>/input.txt`, `<name>.txt` or `input.txt`; what the user has put there is
-    /// taken as it is. A download is checked against the text's SHA-256.
+    /// The data folder may hold it as `<name>/input.txt`, `<name>.txt` or `input.txt`. Wherever it comes from, it is the
+    /// text that figures were published for: checked against its SHA-256.
     public static func named(_ name: String, locations: Locations = Locations()) throws -> Corpus {
         guard let published = Published.all.first(where: { $0.name == name }) else {
             throw unknown(name, among: Published.all.map(\.name))
@@ -35,7 +36,15 @@ extension Corpus {
         let name = published.name
         if let data = locations.data {
             let candidates = ["\(name)/input.txt", "\(name).txt", "input.txt"].map { "\(data)/\($0)" }
-            if let found = candidates.first(where: { Files.kind(of: $0) == .file }) { return try corpus(name, at: found) }
+            for path in candidates where Files.kind(of: path) == .file {
+                let found = try corpus(name, at: path)
+                if SHA256.hexadecimal(of: found.bytes) == published.sha256 { return found }
+                // A file called input.txt may be anything; one with the text's own name must be the text.
+                guard path == candidates.last else {
+                    throw TextError.unreadable(
+                        path: path, reason: "it is not the published \(name), whose SHA-256 is \(published.sha256)")
+                }
+            }
         }
         guard let cache = locations.cache else {
             throw TextError.downloadFailed(
@@ -65,24 +74,6 @@ extension Corpus {
 
     /// The error for a name that no corpus has, with the most similar name that one has.
     static func unknown(_ name: String, among known: [String]) -> TextError {
-        let ranked = known.map { (name: $0, distance: editDistance(name.lowercased(), $0)) }.sorted { $0.distance < $1.distance }
-        let nearest = ranked.first.flatMap { $0.distance <= max(2, $0.name.count / 2) ? $0.name : nil }
-        return .unknownCorpus(name: name, nearest: nearest, known: known)
-    }
-
-    /// How many letters have to be put in, taken out or replaced to turn `a` into `b` (Levenshtein).
-    private static func editDistance(_ a: String, _ b: String) -> Int {
-        let a = Array(a.unicodeScalars.prefix(64)), b = Array(b.unicodeScalars.prefix(64))
-        var row = Array(0...b.count)
-        for (i, left) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, right) in b.enumerated() {
-                let replaced = diagonal + (left == right ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
-            }
-        }
-        return row[b.count]
+        .unknownCorpus(name: name, nearest: nearest(to: name, in: known), known: known)
     }
 }

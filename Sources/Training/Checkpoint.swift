@@ -23,7 +23,17 @@ public struct RunState: Codable, Sendable, Equatable {
     public var bestValidationLoss: Double?
     public var bestStep: Int?
     public var lastValidationLoss: Double?
+    /// Threads it was computed on; another number rounds differently.
+    public var threads: Int?
+    /// The hash of the text it was trained on.
+    public var text: String?
     public init() {}
+
+    /// Whether the numbers can be those of a run at `step`.
+    func isSound(at step: Int) -> Bool {
+        self.step == step && step >= 0 && (0...1 << 60).contains(tokens) && seconds.isFinite && seconds >= 0
+            && (bestStep.map { (0...step).contains($0) } ?? true) && (threads.map { $0 > 0 } ?? true)
+    }
 }
 
 /// One checkpoint: a folder with model.safetensors, optimizer.safetensors and state.json.
@@ -53,7 +63,11 @@ public struct Checkpoint: Sendable {
         switch choice {
         case "last": return last
         case "best":
-            guard let best = try last.state().bestStep, let found = all.first(where: { $0.step == best }) else { return last }
+            // Before the first evaluation none is better than another.
+            guard let best = try last.state().bestStep else { return last }
+            guard let found = all.first(where: { $0.step == best }) else {
+                throw Failure("the best checkpoint of \(folder.path), step \(best), is gone; there are: last, \(steps)")
+            }
             return found
         default:
             guard let step = Int(choice), let found = all.first(where: { $0.step == step }) else {
@@ -63,11 +77,49 @@ public struct Checkpoint: Sendable {
         }
     }
 
+    /// - Throws: `Failure` when state.json is not there or says what cannot be.
     public func state() throws -> RunState {
         guard let data = FileManager.default.contents(atPath: "\(path)/state.json"),
-            let state = try? JSONDecoder().decode(RunState.self, from: data)
+            let state = try? JSONDecoder().decode(RunState.self, from: data), state.isSound(at: step)
         else { throw Failure("\(path)/state.json is missing or damaged; use another checkpoint") }
         return state
+    }
+
+    /// What keeps this checkpoint from being continued, found without loading it: a missing or cut file, a state that
+    /// cannot be.
+    var damage: (any Error)? {
+        do {
+            _ = try state()
+            _ = try Safetensors.File(path: "\(path)/model.safetensors")
+            _ = try Safetensors.File(path: "\(path)/optimizer.safetensors")
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// The newest checkpoint that is whole, and newer ones that are not.
+    /// - Throws: what is wrong with the newest when none is whole.
+    static func newestWhole(in folder: RunFolder) throws -> (whole: Checkpoint?, damaged: [Checkpoint]) {
+        var damaged: [Checkpoint] = []
+        var first: (any Error)?
+        for checkpoint in all(in: folder).reversed() {
+            guard let damage = checkpoint.damage else { return (checkpoint, damaged) }
+            damaged.append(checkpoint)
+            first = first ?? damage
+        }
+        if let first { throw first }
+        return (nil, [])
+    }
+
+    /// Keeps the checkpoint's files under another name, so that the step can be saved again.
+    func setAside() throws {
+        let name = String(format: "damaged-step-%08d", step)
+        let target = (path as NSString).deletingLastPathComponent + "/\(name)"
+        try? FileManager.default.removeItem(atPath: target)
+        guard rename(path, target) == 0 else {
+            throw Failure("cannot rename \(path): \(String(cString: strerror(errno)))")
+        }
     }
 
     /// Saves a checkpoint, then drops those that neither `keep` newest nor the best.

@@ -21,15 +21,6 @@ extension RunConfig {
     }
 }
 
-extension RunConfig {
-    /// Whether the tokenizer was to learn `count` tokens. A text may run out of pairs before: then the model has rows
-    /// that are never used, which wastes memory but is no mistake.
-    func asksFor(_ count: Int) -> Bool {
-        if case .bpe(let size, _) = tokenizer { return size == count }
-        return false
-    }
-}
-
 /// The lowest loss that any model can reach on average, where the text's own probabilities are known.
 public struct EntropyFloor: Sendable {
     public let bitsPerByte: Double

@@ -20,7 +20,7 @@ public struct DataOptions: OptionGroup {
     public static var options: [Option<Self>] {
         [
             Option("source", \.source, help: "stories, tinyshakespeare, or a path to a UTF-8 file or a folder of them"),
-            Option("characters", \.characters, .atLeast(1000), help: "length of generated text"),
+            Option("characters", \.characters, .within(1000...1_000_000_000), help: "length of generated text"),
             Option("seed", \.seed, .atLeast(0), help: "seed of generated text"),
             Option(
                 "validation_fraction", \.validationFraction,
@@ -58,7 +58,7 @@ public struct TrainOptions: OptionGroup {
             Option("log_interval", \.logInterval, .atLeast(1), help: "steps between lines of metrics.jsonl"),
             Option("checkpoint_interval", \.checkpointInterval, .atLeast(1), help: "steps between checkpoints; by default eval_interval"),
             Option("keep_checkpoints", \.keepCheckpoints, .atLeast(1), help: "newest checkpoints to keep, besides the best"),
-            Option("sample_tokens", \.sampleTokens, .atLeast(0), help: "tokens to sample at each evaluation"),
+            Option("sample_tokens", \.sampleTokens, .within(0...1_000_000), help: "tokens to sample at each evaluation"),
             Option("seed", \.seed, .atLeast(0), help: "seed of weights, batches and dropout"),
             Option("precision", \.precision, help: "type of activations and matrix products"),
         ]
@@ -94,8 +94,8 @@ public struct Registries: Sendable {
     }()
     public init(components: Registry = .standard) { self.components = components }
 
-    /// The keys that the section at `path` may have when its type is `type`; nil where no component stands.
-    func keys(at path: String, type: String) -> Set<String>? { slot(at: path)?.keys(of: type) }
+    /// The keys that the section at `path` keeps when its type becomes `type`; nil where no component stands.
+    func keys(at path: String, type: String) -> Set<String>? { slot(at: path)?.keysCarriedOver(to: type) }
 
     /// Every slot by the path of its section.
     public var slots: [(path: String, slot: SlotDescription)] {
@@ -121,6 +121,9 @@ public struct RunConfig {
     public let schedule: Schedule
     /// Every option with its value; reading it again gives this config.
     public let resolved: JSON
+
+    /// Tokens a micro-batch: far above what any memory holds the activations of, and far below what a counter does.
+    static let largestMicroBatch = 1 << 24
 
     static let keys: Set<String> = [
         "$schema", "name", "description", "extends", "model", "optimizer", "schedule", "data", "train",
@@ -163,6 +166,12 @@ public struct RunConfig {
             let tokenizerRead = try registries.tokenizer.read(RunConfig.section(dataJSON["tokenizer"], usual: "char"), at: "data.tokenizer")
             tokenizer = tokenizerRead.make
             train = try TrainOptions.decode(members["train"] ?? [:], at: "train")
+            let tokens = train.batch * model.sizes.context
+            guard tokens <= RunConfig.largestMicroBatch else {
+                throw ConfigError(
+                    "\(train.batch) sequences of \(model.sizes.context) tokens are \(tokens) tokens a micro-batch, more than "
+                        + "\(RunConfig.largestMicroBatch); lower it and raise train.grad_accumulation", at: "train.batch")
+            }
             let optimizerRead = try registries.optimizers.optimizer.read(
                 RunConfig.section(members["optimizer"], usual: "adamw"), at: "optimizer")
             plan = optimizerRead.make
@@ -171,7 +180,7 @@ public struct RunConfig {
             let common = Set(ScheduleOptions.options.map(\.name))
             let scheduleOptions = try ScheduleOptions.decode(
                 .object((scheduleRead.resolved.objectValue ?? [:]).filter { common.contains($0.key) }), at: "schedule")
-            if let minimum = scheduleOptions.minLr, minimum > plan.lr {
+            if let minimum = scheduleRead.make.minLr, minimum > plan.lr {
                 throw ConfigError("\(minimum) is above optimizer.lr \(plan.lr); lower it", at: "schedule.min_lr")
             }
             schedule = Schedule(scheduleRead.make, scheduleOptions, steps: train.steps, lr: plan.lr)

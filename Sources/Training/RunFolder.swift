@@ -10,7 +10,7 @@ import Text
     import Darwin
 #endif
 
-/// `runs/<name>/`: config.json (resolved), tokenizer.json, metrics.jsonl, checkpoints.
+/// `runs/<name>/`: config.json (resolved), tokenizer.json, metrics.jsonl, checkpoints, and samples where they were asked for.
 public struct RunFolder: Sendable {
     public let path: String
 
@@ -20,6 +20,7 @@ public struct RunFolder: Sendable {
     public var metricsPath: String { "\(path)/metrics.jsonl" }
     public var tokenizerPath: String { "\(path)/tokenizer.json" }
     public var checkpointsPath: String { "\(path)/checkpoints" }
+    public var samplesPath: String { "\(path)/samples" }
 
     /// A new folder for a run: exactly `out`, or `runs/<name>`, with a number behind where that is taken.
     /// - Throws: `Failure` when `out` is there already or nothing can be made.
@@ -78,21 +79,8 @@ public struct RunFolder: Sendable {
     }
 
     /// Writes `data` so that the file is either the old one or the new one, whenever the power goes.
-    public static func writeAtomically(_ data: Data, to path: String) throws {
-        let temporary = "\(path).\(getpid()).tmp"
-        guard FileManager.default.createFile(atPath: temporary, contents: nil),
-            let file = FileHandle(forWritingAtPath: temporary)
-        else { throw Failure("cannot write \(path); is the disk full, or the folder read-only?") }
-        do {
-            try file.write(contentsOf: data)
-            try file.synchronize()
-            try file.close()
-        } catch {
-            throw Failure("cannot write \(path): \(error.localizedDescription)")
-        }
-        guard rename(temporary, path) == 0 else {
-            throw Failure("cannot write \(path): \(String(cString: strerror(errno)))")
-        }
+    static func writeAtomically(_ data: Data, to path: String) throws {
+        try Files.writeAtomically(data, to: path)
     }
 
     /// Keeps other processes from training in this folder until the result is released.
@@ -107,6 +95,12 @@ public struct RunFolder: Sendable {
                 try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
             }
         }
+    }
+
+    /// Keeps how the model wrote after `step`.
+    func saveSample(_ text: String, step: Int) throws {
+        try? FileManager.default.createDirectory(atPath: samplesPath, withIntermediateDirectories: true)
+        try RunFolder.writeAtomically(Data(text.utf8), to: String(format: "%@/step-%08d.txt", samplesPath, step))
     }
 
     public func loadTokenizer() throws -> any Tokenizer {

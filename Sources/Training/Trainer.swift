@@ -31,11 +31,15 @@ public final class Trainer {
     private let validation: Batches?
     private let metrics: MetricsFile
     private let lock: RunLock
+    /// What a person should know of how the run is continued.
+    public private(set) var notes: [String] = []
 
-    /// Prepares a run in `folder`: a new one, or with `resuming` from its last checkpoint.
+    /// Prepares a run in `folder`: a new one, or with `resuming` from its newest whole checkpoint.
+    /// - Parameter allowsOtherText: whether a run may be continued on text that it did not begin with.
     /// - Throws: `ConfigError`, `TextError` or `Failure`.
     public init(
-        _ config: RunConfig, dataset: Dataset, on context: Context, folder: RunFolder, resuming: Bool
+        _ config: RunConfig, dataset: Dataset, on context: Context, folder: RunFolder, resuming: Bool,
+        allowsOtherText: Bool = false
     ) throws {
         (self.config, self.dataset, self.context, self.folder) = (config, dataset, context, folder)
         lock = try folder.lock()
@@ -60,6 +64,7 @@ public final class Trainer {
         } else {
             try RunFolder.writeAtomically(dataset.tokenizer.serialized(), to: folder.tokenizerPath)
         }
+        try Trainer.checkMemory(config, model)
         let saveConfig = { try RunFolder.writeAtomically(Data((config.resolved.text() + "\n").utf8), to: folder.configPath) }
         // From here on the folder is a run: killed at any later moment, it can be continued.
         if !resuming { try saveConfig() }
@@ -70,13 +75,32 @@ public final class Trainer {
             throw error.inFile(config.file)
         }
         step = TrainingStep(model, optimizer, on: context, train)
-        if resuming, let last = Checkpoint.all(in: folder).last {
-            state = try last.state()
-            try last.load(into: model)
-            try last.load(into: optimizer)
+        let threads = (context.backend as? CPUBackend)?.threads
+        if resuming {
+            let (last, damaged) = try Checkpoint.newestWhole(in: folder)
+            if let last {
+                state = try last.state()
+                if let text = state.text, text != dataset.contentHash, !allowsOtherText {
+                    throw Failure(
+                        "the text of \(dataset.name) is not what \(folder.path) was trained on until now; put it back, or add "
+                            + "--data \(config.data.source) to continue on it as it is")
+                }
+                if let before = state.threads, let threads, before != threads {
+                    notes.append(
+                        "computed on \(before) thread\(before == 1 ? "" : "s") before and \(threads) now, so the last digits "
+                            + "differ from an unbroken run; --threads \(before) continues exactly")
+                }
+                try last.load(into: model)
+                try last.load(into: optimizer)
+            }
+            // Only now: what does not fit the checkpoint must leave the run as it was.
+            for checkpoint in damaged {
+                try checkpoint.setAside()
+                notes.append("the checkpoint of step \(checkpoint.step) is damaged and set aside; continuing from the one before")
+            }
+            try saveConfig()
         }
-        // Only now: settings that do not fit the checkpoint must leave the run as it was.
-        if resuming { try saveConfig() }
+        (state.threads, state.text) = (threads, dataset.contentHash)
         metrics = try MetricsFile(folder, keepingThrough: state.step)
     }
 
@@ -84,19 +108,35 @@ public final class Trainer {
     /// - Throws: `ConfigError` where the config names a number of tokens that the tokenizer does not have.
     public static func model(_ config: RunConfig, tokenizer: any Tokenizer) throws -> Model {
         do {
-            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize,
-                tokenizer.vocabularySize > named || !config.asksFor(named)
-            {
+            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize {
+                let found = "the config is for \(named) tokens, but "
+                let remedy = ", or set model.vocab_size=null for as many as there are"
+                if case .bpe(named, _) = config.tokenizer, tokenizer.vocabularySize < named {
+                    throw ConfigError(
+                        found + "the text is too short for more than \(tokenizer.vocabularySize); train on more of it with "
+                            + "--data FILE" + remedy, at: "model.vocab_size")
+                }
                 throw ConfigError(
-                    "the config is for \(named) tokens, but the \(tokenizer.kind) tokenizer has "
-                        + "\(tokenizer.vocabularySize); set data.tokenizer to one that fits, such as {\"type\": \"bpe\", "
-                        + "\"vocab_size\": \(named)}, or vocab_size to null for as many as there are",
-                    at: "model.vocab_size")
+                    found + "the \(tokenizer.kind) tokenizer has \(tokenizer.vocabularySize); set data.tokenizer to one that "
+                        + "fits, such as {\"type\": \"bpe\", \"vocab_size\": \(named)}" + remedy, at: "model.vocab_size")
             }
             return try Model(config.model, vocabulary: tokenizer.vocabularySize)
         } catch let error as ConfigError {
             throw error.inFile(config.file)
         }
+    }
+
+    /// Refuses what certainly does not fit: better told before the first step than killed by the system within it.
+    private static func checkMemory(_ config: RunConfig, _ model: Model) throws {
+        let activations = try Model.activationBytes(
+            config.model, vocabulary: model.size.vocabulary, batch: config.train.batch)
+        let needed = 8 * model.store.count + activations, physical = ProcessInfo.processInfo.physicalMemory
+        guard UInt64(needed) > physical else { return }
+        let (need, have) = (Double(needed) / 0x1p30, Double(physical) / 0x1p30)
+        throw ConfigError(
+            String(format: "a step takes at least %.1f GiB, and this machine has %.1f; ", need, have)
+                + (config.train.batch > 1 ? "lower it and raise train.grad_accumulation" : "make the model or its context smaller"),
+            at: "train.batch", file: config.file)
     }
 
     /// Tokens a step.
@@ -143,7 +183,11 @@ public final class Trainer {
                 }
                 try metrics.append(line)
                 event(.step(line, validation: evaluation))
-                if evaluates, train.sampleTokens > 0 { event(.sample(try sample())) }
+                if evaluates, train.sampleTokens > 0 {
+                    let text = try sample()
+                    try folder.saveSample(text, step: state.step)
+                    event(.sample(text))
+                }
                 (lastTime, tokensSince) = (Date(), 0)
             }
             let stops = !isLast && shouldStop()

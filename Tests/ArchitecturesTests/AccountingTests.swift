@@ -93,7 +93,7 @@ struct AccountingTests {
         #expect(nanochat.cacheShapes.map(\.window) == (0..<12).map { $0 % 4 == 3 ? nil : 512 })
         #expect(nanochat.accounting.kvBytesPerToken == 12 * token)
         #expect(nanochat.accounting.kvBytesAtContext == token * (9 * 513 + 3 * 2048))
-        #expect(Accounting.kvBytesRead(nanochat.cacheShapes, tokens: 1000, context: 2048) == token * (9 * 513 + 3 * 1000))
+        #expect(Accounting.kvBytesRead(nanochat.cacheShapes, tokens: 1000, context: 2048) == token * (9 * 512 + 3 * 1000))
 
         let grouped = with(
             AccountingTests.gpt2(layers: 12, width: 768, heads: 12), ["attention": ["type": "gqa", "heads": 12, "kv_heads": 3]])

@@ -68,10 +68,28 @@ struct MergingTests {
         #expect(MergingTests.model(["norm": "rmsnrom"])?["norm"] == ["type": "rmsnrom", "eps": 1e-5, "bias": false])
     }
 
-    @Test func byLayerIsReplacedAsAWhole() {
+    @Test func aListOverAComponentKeepsItsOptions() {
+        #expect(
+            MergingTests.model(["norm": ["by_layer": ["rmsnorm", ["eps": 3], ["type": "layernorm"]]]])?["norm"] == [
+                "by_layer": [
+                    ["type": "rmsnorm", "eps": 1e-5], ["type": "layernorm", "eps": 3, "bias": false],
+                    ["type": "layernorm", "eps": 1e-5, "bias": false],
+                ]
+            ])
+    }
+
+    @Test func optionsOverAListGoToEveryElement() {
+        let patterned: JSON = ["model": ["norm": ["by_layer": ["rmsnorm", ["type": "layernorm", "bias": false]]]]]
+        #expect(
+            patterned.merging(["model": ["norm": ["eps": 3]]], known: MergingTests.known)["model"]?["norm"] == [
+                "by_layer": [["type": "rmsnorm", "eps": 3], ["type": "layernorm", "bias": false, "eps": 3]]
+            ])
+    }
+
+    @Test func aListIsReplacedByAListOrAComponent() {
         let pattern: JSON = ["by_layer": ["relu", "swiglu"]]
-        #expect(MergingTests.model(["mlp": pattern])?["mlp"] == pattern)
         let patterned: JSON = ["model": ["mlp": pattern, "norm": ["type": "rmsnorm", "eps": ["by_layer": [1, 2]]]]]
+        #expect(patterned.merging(["model": ["mlp": ["by_layer": ["relu"]]]], known: MergingTests.known)["model"]?["mlp"] == ["by_layer": ["relu"]])
         #expect(patterned.merging(["model": ["mlp": "relu"]], known: MergingTests.known)["model"]?["mlp"] == ["type": "relu"])
         #expect(patterned.merging(["model": ["norm": ["eps": 3]]], known: MergingTests.known)["model"]?["norm"]?["eps"] == 3)
     }

@@ -63,7 +63,7 @@ struct GroupTests {
     @Test func ratesFallTogether() throws {
         let bench = try Bench(
             ["type": "sgd", "lr": 0.5, "momentum": 0, "grad_clip": 0, "groups": ["norm": ["lr": 2]]], GroupTests.kinds,
-            schedule: Schedule(.cosine(decaySteps: nil), ScheduleOptions(), steps: 10, lr: 0.5))
+            schedule: Schedule(.cosine(ScheduleShape.CosineOptions()), ScheduleOptions(), steps: 10, lr: 0.5))
         for name in ["matrix", "norm"] { try bench.set(name, values: [0, 0, 0, 0], gradient: [1, 1, 1, 1]) }
         bench.optimizer.step(10, gradientNorm: 1)
         expectNear(Double(try bench.values("matrix")[0]), -0.05, "the usual rate at the end", tolerance: 1e-6)

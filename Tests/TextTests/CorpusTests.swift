@@ -86,8 +86,21 @@ import Text
     @Test(arguments: ["tinyshakespeare/input.txt", "tinyshakespeare.txt", "input.txt"]) func theDataFolderGoesFirst(name: String) throws {
         let folder = try TemporaryFolder()
         try folder.write(name, "All: speak.")
-        let corpus = try Corpus.named("tinyshakespeare", locations: Locations(data: folder.path, cache: nil))
+        let published = Corpus.Published(
+            name: "tinyshakespeare", url: "http://127.0.0.1:1/", sha256: SHA256.hexadecimal(of: Array("All: speak.".utf8)), size: 11)
+        let locations = Locations(data: folder.path, cache: nil)
+        let corpus = try Corpus.load(published, locations: locations, downloader: Downloader())
         #expect(corpus.text == "All: speak." && corpus.name == "tinyshakespeare")
+        // Another text under the name: refused where it claims to be the text, passed over where it does not.
+        try folder.write(name, "All: sing.")
+        #expect {
+            try Corpus.load(published, locations: locations, downloader: Downloader())
+        } throws: { error in
+            guard let error = error as? TextError else { return false }
+            if case .unreadable = error { return name != "input.txt" }
+            if case .downloadFailed = error { return name == "input.txt" }
+            return false
+        }
     }
 
     @Test func locationsFollowTheEnvironment() {

@@ -83,7 +83,7 @@ struct ConfigExtendsTests {
         #expect(config.resolved[path: "model.norm.bias"] == nil)
         #expect(config.resolved[path: "model.norm.placement"] == "both", "placement is every norm's")
         #expect(config.resolved[path: "optimizer.type"] == "sgd")
-        #expect(config.resolved[path: "optimizer.lr"] == 0.5)
+        #expect(config.resolved[path: "optimizer.lr"] == 0.1, "a rate is an optimizer's own")
         #expect(config.resolved[path: "optimizer.betas"] == nil)
     }
 

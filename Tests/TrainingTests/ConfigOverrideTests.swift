@@ -40,7 +40,9 @@ struct ConfigOverrideTests {
     @Test func aBareNameOverOptions() throws {
         let json = try resolved("optimizer=sgd", "schedule=constant", "model.position=rope", "data.tokenizer=char")
         #expect(json[path: "optimizer.type"] == "sgd" && json[path: "optimizer.betas"] == nil)
-        #expect(json[path: "optimizer.lr"] == 0.01, "sgd has a rate too")
+        #expect(json[path: "optimizer.lr"] == 0.1, "sgd's own rate, not AdamW's")
+        #expect(json[path: "optimizer.grad_clip"] == 1, "a norm means the same to both")
+        #expect(json[path: "schedule.min_lr"] == nil, "nothing that constant has")
         #expect(json[path: "schedule.type"] == "constant" && json[path: "schedule.warmup"] == 5)
         #expect(json[path: "model.position.base"] == 10000)
         #expect(json[path: "data.tokenizer"] == ["type": "char"])

@@ -27,7 +27,8 @@ public struct TokenEmbedding: Embedding {
     let dropout: Double
 
     public init(_ options: Options, norm: (any Norm)?, at site: Site) {
-        table = site.parameter("weight", [site.size.paddedVocabulary, site.size.width], .embedding)
+        let rows = (site.size.vocabulary + options.padTo - 1) / options.padTo * options.padTo
+        table = site.parameter("weight", [rows, site.size.width], .embedding)
         factor = Float(options.scale * (options.scaleSqrtWidth ? Double(site.size.width).squareRoot() : 1))
         self.norm = norm
         dropout = options.dropout

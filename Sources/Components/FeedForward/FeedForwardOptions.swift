@@ -29,14 +29,8 @@ public struct GELUOptions: OptionGroup {
     public init() {}
     public static var options: [Option<Self>] {
         [
-            Option(
-                "expansion", \.shared.expansion, Bounds(minimum: 0, maximum: 1024, exclusiveMinimum: true),
-                help: "hidden size as a multiple of the width"),
-            Option("hidden", \.shared.hidden, .within(1...16_777_216), help: "hidden size itself; goes before expansion"),
-            Option("bias", \.shared.bias, help: "biases of the linear maps"),
-            Option("dropout", \.shared.dropout, .fraction, help: "dropout of the sublayer's output"),
-            Option("approximate", \.approximate, help: "GELU by tanh (GPT-2) or exact by erf (nanoGPT)"),
-        ]
+            Option("approximate", \.approximate, help: "GELU by tanh (GPT-2) or exact by erf (nanoGPT)")
+        ] + FeedForwardOptions.options.map { $0.inside(\.shared) }
     }
 
     /// PyTorch's names.

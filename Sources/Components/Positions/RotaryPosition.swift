@@ -33,10 +33,14 @@ public struct RotaryPosition: Position {
 
     public init(_ options: Options, at site: Site) { self.options = options }
 
+    private struct Key: Hashable {
+        var base: Double, scaling: Double, rotary: Int, interleaved: Bool, reverse: Bool
+    }
+
     public func rotary(dim: Int, _ pass: Pass) -> RotaryTable? {
         let rotary = Int(Double(dim) * options.fraction) / 2 * 2
         guard rotary > 0 else { return nil }
-        let key = RotaryKey(
+        let key = Key(
             base: options.base, scaling: options.scaling, rotary: rotary, interleaved: options.interleaved,
             reverse: options.reverse)
         return pass.rotary(key) { table(rotary, pass) }
