@@ -1,4 +1,4 @@
-/// A device that has shapes but no memory and does no arithmetic. A pass over it costs microseconds and leaves in its
+/// A device that has shapes but no memory and does no arithmetic. A pass over it costs little (milliseconds) and leaves in its
 /// pool the bytes a real one would hold at most, for any component, without a formula to keep up.
 public final class ShapeBackend: Backend {
     public let name = "shapes"

@@ -157,7 +157,8 @@ private final class TrainingReport {
         let path = trainer.folder.path
         switch outcome {
         case .interrupted:
-            say("\nstopped after step \(trainer.state.step.grouped) and saved; continue with\n  ./runner train \(path) --resume\(resumeFlags)")
+            say("\nstopped after step \(trainer.state.step.grouped) and saved; continue with")
+            say("  ./runner train \(path) --resume\(resumeFlags)")
         case .finished:
             let time = trainer.state.seconds.asDuration
             say("\ntrained \(trainer.state.step.grouped) steps in \(time), peak memory \(peakResidentBytes().asBytes)")

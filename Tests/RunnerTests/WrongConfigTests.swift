@@ -34,8 +34,10 @@ struct WrongConfigTests {
         (#""train": {"batch": 1048576}, "model": {"context": 65536}"#, ["train.batch", "68719476736 tokens", "lower it"]),
         (#""train": {"batch": 1000000}, "model": {"mlp": {"hidden": 1000000}}"#, ["train.batch", "GiB", "lower it"]),
         (#""data": {"source": "stories", "characters": 1000000000000000000}"#, ["data.characters: must be at least 1000 and at most"]),
-        (#""data": {"tokenizer": {"type": "bpe", "vocab_size": 5000}}, "model": {"vocab_size": 5000}"#,
-            ["model.vocab_size", "5000 tokens", "too short", "--data FILE"]),
+        (
+            #""data": {"tokenizer": {"type": "bpe", "vocab_size": 5000}}, "model": {"vocab_size": 5000}"#,
+            ["model.vocab_size", "5000 tokens", "too short", "--data FILE"]
+        ),
         (#""data": {"tokenizer": "byte"}, "model": {"vocab_size": 100}"#, ["model.vocab_size", "100 tokens", "has 256"]),
         (#""schedule": "cosin""#, ["schedule.type", "did you mean \"cosine\"?"]),
         (#""train": {"steps": -1}"#, ["train.steps: must be at least 0, found -1"]),
