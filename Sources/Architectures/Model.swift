@@ -141,6 +141,11 @@ public final class Model {
 
     public var cacheShapes: [CacheShape] { layers.map(\.attention.cacheShape) }
 
+    /// What the layers would keep with a key/value head for every query head and no windows.
+    public var fullCacheShapes: [CacheShape] {
+        layers.map { CacheShape(kvHeads: $0.attention.heads, headDim: $0.attention.cacheShape.headDim, window: nil) }
+    }
+
     /// The longest sequence the positions allow; nil when there is no end.
     public var positionLimit: Int? { positions.compactMap(\.limit).min() }
 }

@@ -20,13 +20,19 @@ extension Tensor {
     public var byteCount: Int { count * dtype.size + (scales.map { $0.values.count * 4 } ?? 0) }
 
     /// An uninitialized tensor of a type; int8 gets room for a scale for each row's groups of `group` columns.
-    public static func storage(_ shape: [Int], _ type: DType, group: Int, on context: Context) -> Tensor {
-        let y = context.empty(shape, type)
+    public static func storage(
+        _ shape: [Int], _ type: DType, group: Int, on context: Context, exactly: Bool = false
+    ) -> Tensor {
+        let y = context.empty(shape, type, exactly: exactly)
         if type == .int8 {
-            y.scales = Scales(values: context.empty([y.rows, (y.columns + group - 1) / group]), group: group)
+            let groups = (y.columns + group - 1) / group
+            y.scales = Scales(values: context.empty([y.rows, groups], exactly: exactly), group: group)
         }
         return y
     }
+
+    /// Bytes of the memory that this tensor and its scales lie in, as taken from the system.
+    public var allocatedBytes: Int { storage.byteCount + (scales?.values.storage.byteCount ?? 0) }
 
     /// Rows `first` ..< `first + count` of this tensor as a matrix, the same memory and scales. Not recorded.
     public func rowsView(_ first: Int, _ count: Int) -> Tensor {

@@ -29,10 +29,12 @@ public final class Context {
     }
 
     /// An uninitialized tensor.
-    public func empty(_ shape: [Int], _ dtype: DType = .float32) -> Tensor {
+    /// - Parameter exactly: whether its memory is not rounded up for reuse.
+    public func empty(_ shape: [Int], _ dtype: DType = .float32, exactly: Bool = false) -> Tensor {
         let count = shape.reduce(1, *)
         return Tensor(
-            context: self, storage: pool.allocate(byteCount: count * dtype.size), offset: 0, shape: shape, dtype: dtype)
+            context: self, storage: pool.allocate(byteCount: count * dtype.size, exactly: exactly), offset: 0, shape: shape,
+            dtype: dtype)
     }
 
     public func zeros(_ shape: [Int]) -> Tensor {

@@ -33,8 +33,9 @@ public final class BufferPool {
 
     deinit { trim() }
 
-    func allocate(byteCount: Int) -> Storage {
-        let size = BufferPool.rounded(byteCount)
+    /// - Parameter exactly: takes the bytes asked for and no more, for large blocks that live long.
+    func allocate(byteCount: Int, exactly: Bool = false) -> Storage {
+        let size = exactly ? byteCount : BufferPool.rounded(byteCount)
         let pointer: UnsafeMutableRawPointer?
         if let reused = free[size]?.popLast() {
             pointer = reused

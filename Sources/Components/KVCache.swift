@@ -37,13 +37,16 @@ public final class KVCache {
         layers = shapes.map { shape in
             let capacity = shape.capacity(context: contextLength)
             let size = [batch, capacity, shape.kvHeads * shape.headDim]
-            func ring() -> Tensor { .storage(size, type, group: shape.headDim, on: context) }
+            func ring() -> Tensor { .storage(size, type, group: shape.headDim, on: context, exactly: true) }
             return Layer(keys: ring(), values: ring(), capacity: capacity)
         }
     }
 
-    /// Bytes that the rings take, as allocated: B · Σ capacity · 2·K·D · size of an element, and int8's scales.
-    public var byteCount: Int { layers.reduce(0) { $0 + $1.keys.byteCount + $1.values.byteCount } }
+    /// Bytes of memory that the rings were given.
+    public var byteCount: Int { layerByteCounts.reduce(0, +) }
+
+    /// The same layer by layer.
+    public var layerByteCounts: [Int] { layers.map { $0.keys.allocatedBytes + $0.values.allocatedBytes } }
 
     /// A cache for `copies` sequences, each continuing this one's only sequence.
     public func repeated(_ copies: Int) -> KVCache {

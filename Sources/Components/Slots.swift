@@ -54,6 +54,14 @@ public struct CacheShape: Sendable, Equatable {
     public func capacity(context: Int) -> Int { min(context, (window ?? context) + 1) }
     /// Numbers a position: keys and values.
     public var elementsPerToken: Int { 2 * kvHeads * headDim }
+    /// Bytes a position kept in `type`; int8 keeps a float32 scale for each head's key and value besides.
+    public func bytesPerToken(_ type: DType) -> Int {
+        elementsPerToken * type.size + (type == .int8 ? 2 * kvHeads * 4 : 0)
+    }
+    /// Bytes of the layer's ring for `batch` sequences of at most `context` tokens.
+    public func byteCount(_ type: DType, batch: Int, context: Int) -> Int {
+        batch * capacity(context: context) * bytesPerToken(type)
+    }
 }
 
 /// Mixing between channels, position by position.

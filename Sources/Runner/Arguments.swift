@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 
 /// A flag that a command takes.
 struct Flag: Sendable {
@@ -83,6 +84,32 @@ struct Arguments {
             throw UsageError("\(command): \(flag) \(text) is not a whole number \(limits)")
         }
         return value
+    }
+
+    /// Whole numbers with commas between.
+    func ints(_ flag: String, in range: ClosedRange<Int>) throws -> [Int]? {
+        guard let text = string(flag) else { return nil }
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+            guard let number = Int(part), range.contains(number) else {
+                throw UsageError(
+                    "\(command): \(flag) \(text): expected whole numbers from \(range.lowerBound) to \(range.upperBound) with commas "
+                        + "between, such as 1,16")
+            }
+            return number
+        }
+    }
+
+    /// Bytes, with a unit or without: 8GiB, 512MB, 1048576.
+    func byteCount(_ flag: String) throws -> Int? {
+        guard let text = string(flag) else { return nil }
+        let units: [(String, Double)] = [
+            ("TiB", 0x1p40), ("GiB", 0x1p30), ("MiB", 0x1p20), ("KiB", 0x1p10), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3),
+            ("B", 1), ("", 1),
+        ]
+        let unit = units.first { text.lowercased().hasSuffix($0.0.lowercased()) } ?? ("", 1)
+        guard let number = Double(text.dropLast(unit.0.count).trimmingCharacters(in: .whitespaces)), number > 0, number * unit.1 < 0x1p60
+        else { throw UsageError("\(command): \(flag) \(text): expected a size such as 8GiB or 512MiB") }
+        return Int(number * unit.1)
     }
 
     func double(_ flag: String) throws -> Double? {

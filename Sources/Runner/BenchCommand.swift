@@ -104,8 +104,8 @@ enum BenchCommand: Command {
         model.materialize(on: context, training: false, seed: UInt64(config.train.seed))
         let (weights, kv) = (try arguments.type("--weights"), try arguments.type("--kv"))
         if weights != .float32 { model.store.compressProducts(to: weights) }
-        let batches = try numbers(arguments, "--batch") ?? [1, 16]
-        let lengths = try numbers(arguments, "--context") ?? [max(1, model.size.context / 2)]
+        let batches = try arguments.ints("--batch", in: 1...1 << 20) ?? [1, 16]
+        let lengths = try arguments.ints("--context", in: 1...1 << 20) ?? [max(1, model.size.context / 2)]
         if let longest = lengths.max(), longest + steps + 2 > model.positionLimit ?? .max {
             throw UsageError(
                 "bench: \(longest) tokens and \(steps + 2) more do not fit the context of \(model.size.context); lower --context or --steps"
@@ -145,16 +145,5 @@ enum BenchCommand: Command {
             "name": .string(config.name), "threads": .int(backend.threads), "memory_bytes_per_second": .double(peaks.bandwidth),
             "peak_memory_bytes": .int(peakResidentBytes()), "decode": .array(rows),
         ]
-    }
-
-    /// A list of positive numbers with commas between.
-    private static func numbers(_ arguments: Arguments, _ flag: String) throws -> [Int]? {
-        guard let text = arguments.string(flag) else { return nil }
-        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
-            guard let number = Int(part), number > 0, number <= 1 << 20 else {
-                throw UsageError("bench: \(flag) \(text): expected whole numbers with commas between, such as 1,16")
-            }
-            return number
-        }
     }
 }

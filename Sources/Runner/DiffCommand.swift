@@ -87,10 +87,6 @@ enum DiffCommand: Command {
 
     private static func change(_ a: JSON, _ b: JSON) -> String {
         guard let x = a.doubleValue, let y = b.doubleValue, x != 0 else { return "" }
-        return "  (\(((y / x - 1) * 100).signed) %)"
+        return "  (\(((y / x - 1) * 100).signedFixed(1)) %)"
     }
-}
-
-extension Double {
-    fileprivate var signed: String { (self >= 0 ? "+" : "−") + magnitude.fixed(1) }
 }

@@ -27,6 +27,9 @@ extension Double {
     /// Rounded, 1,234,567; numbers that no counter holds as they are.
     var grouped: String { Int(exactly: rounded())?.grouped ?? String(format: "%g", self) }
 
+    /// +0.0012, −0.0012.
+    func signedFixed(_ digits: Int) -> String { (self >= 0 ? "+" : "−") + magnitude.fixed(digits) }
+
     func fixed(_ digits: Int) -> String { String(format: "%.\(digits)f", self) }
 
     /// A duration: 4 s, 3 min 05 s, 2 h 10 min.

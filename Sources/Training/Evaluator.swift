@@ -79,6 +79,42 @@ public enum Evaluator {
             accuracy: Double(correct) / Double(tokens))
     }
 
+    /// The mean loss of windows of the text read token by token through a KV cache whose contents are kept in `type`: what
+    /// generating with such a cache really sees.
+    /// - Parameters:
+    ///   - windows: how many, spread evenly over the text.
+    ///   - length: tokens predicted in each, the context at most.
+    /// - Throws: `TextError` for a text shorter than a window.
+    public static func decoding(
+        _ model: Model, on context: Context, tokens: TokenFile, type: DType, windows: Int = 32, length: Int,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> Double {
+        let length = min(length, model.size.context)
+        guard tokens.count > length else {
+            throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: length + 1)
+        }
+        let last = tokens.count - length - 1, count = min(windows, last + 1)
+        var ids = [Int32](repeating: 0, count: count * (length + 1))
+        ids.withUnsafeMutableBufferPointer { ids in
+            for row in 0..<count {
+                let start = count == 1 ? 0 : last * row / (count - 1)
+                tokens.copy(from: start, into: UnsafeMutableBufferPointer(rebasing: ids[row * (length + 1)..<(row + 1) * (length + 1)]))
+            }
+        }
+        func column(_ position: Int) -> Tensor {
+            context.tensor((0..<count).map { ids[$0 * (length + 1) + position] }, [count, 1])
+        }
+        let cache = model.cache(batch: count, type: type, on: context)
+        var sum = 0.0
+        for position in 0..<length {
+            let pass = Pass(tokens: column(position), start: position, cache: cache)
+            sum += Double(model.loss(pass, targets: column(position + 1), scale: 1).item)
+            cache.advance(by: 1)
+            progress(position + 1, length)
+        }
+        return sum / Double(count * length)
+    }
+
     private static func batchLoss(
         _ model: Model, on context: Context, _ inputs: [Int32], _ targets: [Int32], shape: [Int]
     ) -> (sum: Double, correct: Int) {

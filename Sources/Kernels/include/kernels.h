@@ -214,6 +214,14 @@ loom_size loom_decode_scratch(loom_size rows, loom_size k_count);
 /// that was. Timed by the caller, it gives the processor's arithmetic peak for these kernels.
 double loom_peak_flops(loom_size rounds);
 
+// ---- this process' memory (memory.c) ------------------------------------------------------------------------------
+
+/// Bytes of this process that are in memory now; -1 where the system does not tell.
+loom_size loom_resident_bytes(void);
+
+/// Gives memory that was freed back to the system, where the C library would keep it for later.
+void loom_release_free_memory(void);
+
 // ---- optimizers (optimizers.c) ------------------------------------------------------------------------------------
 
 /// Decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch orders it: p *= 1 - lr decay; m, v updated;
