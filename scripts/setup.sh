@@ -10,7 +10,6 @@ require_swift() {
 
 # install COMMAND …: installs OpenBLAS as root, asking for a password only when one is needed.
 install() {
-    say "OpenBLAS is missing; installing it: $*"
     if [ "$(id -u)" = 0 ]; then "$@" >&2
     elif command -v sudo >/dev/null; then sudo "$@" >&2
     else fail "Installing OpenBLAS needs root, and there is no sudo here. As root, run: $* ; then try again."
@@ -42,6 +41,7 @@ require_openblas() {
         brew install openblas >&2
         ;;
     *)
+        say "OpenBLAS is missing; installing it."
         if command -v apt-get >/dev/null; then
             # An old list of packages may name versions that are gone; a failure here is not yet one of the installation.
             if [ "$(id -u)" = 0 ]; then apt-get update -qq >&2 || true

@@ -87,6 +87,11 @@ public final class Model {
         finalNorm = last.final ?? (last.placement != .post) ? try norm("final_norm", layer: sizes.layers - 1) : nil
         head = try registry.head.read(config.section("head", layer: 0), at: "model.head")
             .make(embedding.table, site("head", "head"))
+        if let parameter = store.parameters.first(where: { $0.count >= Parameter.largestCount }) {
+            throw ConfigError(
+                "\(parameter.name) would be \(parameter.shape.map(String.init).joined(separator: " × ")), more than any machine holds; "
+                    + "make it smaller", at: "model")
+        }
         initScheme = try registry.initialization.read(config.section("init", layer: 0), at: "model.init")
             .make(site("init", "init"))
     }

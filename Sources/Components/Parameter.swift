@@ -54,9 +54,18 @@ public final class Parameter {
         (self.name, self.shape, self.kind, self.role) = (name, shape, kind, role)
         self.group = group ?? role.rawValue
         self.inProduct = inProduct
+        count = shape.reduce(1) { count, size in
+            let (product, overflow) = count.multipliedReportingOverflow(by: size)
+            return overflow ? Parameter.largestCount : min(product, Parameter.largestCount)
+        }
     }
 
-    public var count: Int { shape.reduce(1, *) }
+    /// Numbers in it; never above `largestCount`, whatever sizes a config asks for.
+    public let count: Int
+
+    /// More than any machine holds, and few enough that sums of it do not overflow. A model with such a parameter is
+    /// refused.
+    public static let largestCount = 1 << 44
 
     /// The finer groups that Loom's own components declare, whether or not a model has them.
     public static let standardGroups: Set<String> = [
@@ -74,7 +83,7 @@ public final class ParameterBlock {
 
     init(_ parts: [Parameter]) {
         self.parts = parts
-        shape = [parts.reduce(0) { $0 + $1.shape[0] }] + parts[0].shape.dropFirst()
+        shape = [parts.reduce(0) { $0 + min($1.shape[0], Parameter.largestCount) }] + parts[0].shape.dropFirst()
     }
 
     /// The weight in a smaller type, once compressed.

@@ -102,7 +102,7 @@ public protocol Embedding {
 public protocol Head {
     /// [.., C] → [.., V]
     func logits(_ x: Tensor) -> Tensor
-    /// Mean cross-entropy scaled by `scale` per target, one element; `hits` [rows], int32, gets 1 where the target is
+    /// Σ cross-entropy · `scale` over the targets that are not negative, one element; `hits` [rows], int32, gets 1 where the target is
     /// the likeliest token.
     func loss(_ x: Tensor, targets: Tensor, scale: Float, hits: Tensor?) -> Tensor
     /// Matrix-product parameters of the head that belong to the embedding.

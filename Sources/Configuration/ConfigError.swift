@@ -3,6 +3,8 @@ public struct ConfigError: Error, CustomStringConvertible, Equatable, Sendable {
     public var file: String?
     public var path: String
     public var message: String
+    /// The key of the object at `path` that nobody knows, where that is the mistake.
+    public var unknownKey: String?
 
     public init(_ message: String, at path: String = "", file: String? = nil) {
         self.message = message
@@ -30,7 +32,9 @@ public struct ConfigError: Error, CustomStringConvertible, Equatable, Sendable {
         let names = known.sorted()
         let hint = nearest(to: name, in: names).map { "did you mean \"\($0)\"? " } ?? ""
         let listed = names.isEmpty ? "none is allowed here" : "known: \(names.joined(separator: ", "))"
-        return ConfigError("unknown \(what) \(JSON.string(name).brief); \(hint)\(hint.isEmpty ? listed : "(\(listed))")", at: path)
+        var error = ConfigError("unknown \(what) \(JSON.string(name).brief); \(hint)\(hint.isEmpty ? listed : "(\(listed))")", at: path)
+        if what == "key" { error.unknownKey = name }
+        return error
     }
 }
 

@@ -26,7 +26,7 @@ public struct OptimizerRegistry: Sendable {
             options in
             OptimizerPlan(
                 lr: options.lr, momentum: 0, gradClip: options.gradClip, groups: options.groups,
-                base: { .adamW(options.lr, $0.decays ? options.weightDecay : 0, options.betas, options.eps) },
+                base: { .with(options.lr, $0.decays ? options.weightDecay : 0, options.betas, options.eps) },
                 schedulesDecay: { _ in true }, rule: { _, value, gradient, settings in AdamW.make(value, gradient, settings) })
         }
         r.optimizer.register("muon", "Muon for matrices, AdamW for the rest (Jordan et al. 2024)", MuonOptions.self) {
@@ -35,8 +35,8 @@ public struct OptimizerRegistry: Sendable {
                 lr: options.lr, momentum: options.momentum, gradClip: options.gradClip, groups: options.groups,
                 base: {
                     $0.role == .matrix
-                        ? .adamW(options.lr, options.weightDecay, options.betas, options.eps)
-                        : .adamW(options.adamwLr, 0, options.betas, options.eps)
+                        ? .with(options.lr, options.weightDecay, options.betas, options.eps)
+                        : .with(options.adamwLr, 0, options.betas, options.eps)
                 },
                 schedulesDecay: { $0.role == .matrix },
                 rule: { parameter, value, gradient, settings in
@@ -47,7 +47,7 @@ public struct OptimizerRegistry: Sendable {
         r.optimizer.register("sgd", "gradient descent with momentum", SGDOptions.self) { options in
             OptimizerPlan(
                 lr: options.lr, momentum: options.momentum, gradClip: options.gradClip, groups: options.groups,
-                base: { .adamW(options.lr, $0.decays ? options.weightDecay : 0, [0, 0], 1) },
+                base: { .with(options.lr, $0.decays ? options.weightDecay : 0, [0, 0], 1) },
                 schedulesDecay: { _ in true }, rule: { _, value, gradient, _ in SGD(value, gradient, nesterov: options.nesterov) })
         }
         r.schedule.register("constant", "the same rate throughout, after the warm-up", NoOptions.self) { _ in .constant }
@@ -62,7 +62,7 @@ public struct OptimizerRegistry: Sendable {
 }
 
 extension GroupSettings {
-    fileprivate static func adamW(_ lr: Double, _ decay: Double, _ betas: [Double], _ eps: Double) -> GroupSettings {
+    fileprivate static func with(_ lr: Double, _ decay: Double, _ betas: [Double], _ eps: Double) -> GroupSettings {
         var settings = GroupSettings()
         (settings.lr, settings.weightDecay, settings.betas, settings.eps) = (lr, decay, betas, eps)
         return settings

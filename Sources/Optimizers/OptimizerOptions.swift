@@ -13,8 +13,8 @@ public struct GroupSettings: OptionGroup, Equatable {
         [
             Option("lr", \.lr, .atLeast(0), help: "learning rate of the group"),
             Option("weight_decay", \.weightDecay, .atLeast(0), help: "weight decay of the group"),
-            Option("betas", \.betas, .fraction, help: "AdamW's two decay rates"),
-            Option("eps", \.eps, .above(0), help: "AdamW's epsilon"),
+            Option("betas", \.betas, .fraction, help: "AdamW's two decay rates, where AdamW moves the group"),
+            Option("eps", \.eps, .above(0), help: "AdamW's epsilon, where AdamW moves the group"),
             Option("width_scaled", \.widthScaled, help: "multiply lr by √(768 / width)"),
         ]
     }

@@ -35,13 +35,18 @@ public enum LoomCommandLine {
     ///   - registry: what configs can name.
     /// - Returns: the exit status: 0; 1 for a failure, 2 for wrong usage or a wrong config, 130 for an interrupt.
     public static func run(arguments: [String], registry: Registry = .standard) -> Int32 {
-        let status = obey(arguments, registry)
+        run(arguments: arguments, registries: Registries(components: registry))
+    }
+
+    /// The same with optimizers, schedules and tokenizers of one's own as well.
+    public static func run(arguments: [String], registries: Registries) -> Int32 {
+        let status = obey(arguments, registries)
         guard let reason = StandardOutput.takeFailure() else { return status }
         complain("standard output could not be written (\(reason)); what was printed is not complete")
         return status == 0 ? 1 : status
     }
 
-    private static func obey(_ arguments: [String], _ registry: Registry) -> Int32 {
+    private static func obey(_ arguments: [String], _ registries: Registries) -> Int32 {
         let words = Array(arguments.dropFirst())
         guard let name = words.first, name != "--help", name != "-h", name != "help" else {
             say(help)
@@ -61,7 +66,7 @@ public enum LoomCommandLine {
                 say(helpText(of: command))
                 return 0
             }
-            try command.run(arguments, Registries(components: registry))
+            try command.run(arguments, registries)
             return 0
         } catch is Interrupted {
             return 130

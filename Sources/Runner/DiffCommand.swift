@@ -75,6 +75,7 @@ enum DiffCommand: Command {
             figures["step"] = .int(last.step)
             figures["val_loss"] = last.valLoss.map { .double($0) }
             figures["val_bits_per_byte"] = last.valBitsPerByte.map { .double($0) }
+            figures["val_accuracy"] = last.valAccuracy.map { .double($0) }
         }
         let speeds = lines.compactMap(\.tokensPerSecond).sorted()
         if !speeds.isEmpty { figures["train_tokens_per_second"] = .double(speeds[speeds.count / 2].rounded()) }

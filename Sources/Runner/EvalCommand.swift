@@ -31,6 +31,7 @@ enum EvalCommand: Command {
         }
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
         let (tokens, bytesPerToken, name) = try text(run, other, split, registries)
+        if stride != nil, tokens.isExamples { throw UsageError("eval: --stride is for running text; \(name) is made of examples") }
         if let stride, stride > run.model.size.context {
             throw UsageError("eval: --stride \(stride) is longer than the context of \(run.model.size.context); tokens would be left out")
         }
@@ -60,9 +61,10 @@ enum EvalCommand: Command {
             var json: [String: JSON] = [
                 "run": .string(path), "step": .int(run.checkpoint.step), "data": .string(name), "split": .string(split),
                 "loss": .double(result.loss), "perplexity": .double(result.perplexity),
-                "bits_per_byte": .double(result.bitsPerByte), "accuracy": .double(result.accuracy),
-                "tokens": .int(result.tokens), "stride": .int(stride ?? run.model.size.context),
+                "accuracy": .double(result.accuracy), "tokens": .int(result.tokens), "stride": .int(stride ?? run.model.size.context),
             ]
+            // Of examples only the answers count, which are no bytes of a text.
+            if !tokens.isExamples { json["bits_per_byte"] = .double(result.bitsPerByte) }
             if let compressed {
                 json["weights"] = .string(weights.rawValue)
                 json["weights_loss"] = .double(compressed.loss)
@@ -73,11 +75,12 @@ enum EvalCommand: Command {
             emit(JSON.object(json).text() + "\n")
             return
         }
-        say("\(path), step \(run.checkpoint.step.grouped), on \(name) (\(split)), \(result.tokens.grouped) tokens")
+        let counted = tokens.isExamples ? "answers" : "tokens"
+        say("\(path), step \(run.checkpoint.step.grouped), on \(name) (\(split)), \(result.tokens.grouped) \(counted)")
         say("loss           \(result.loss.fixed(4)) nats/token")
         say("perplexity     \(result.perplexity.fixed(4))")
-        say("bits per byte  \(result.bitsPerByte.fixed(4))")
-        say("accuracy       \((result.accuracy * 100).fixed(2)) % of tokens were the likeliest")
+        if !tokens.isExamples { say("bits per byte  \(result.bitsPerByte.fixed(4))") }
+        say("accuracy       \((result.accuracy * 100).fixed(2)) % of \(counted) were the likeliest")
         if let compressed {
             let difference = String(format: "%+.5f", compressed.loss - result.loss)
             say(
@@ -90,19 +93,20 @@ enum EvalCommand: Command {
     private static func text(
         _ run: LoadedRun, _ other: String?, _ split: String, _ registries: Registries
     ) throws -> (TokenFile, bytesPerToken: Double, name: String) {
-        if split == "all" {
+        let source = other ?? run.config.data.source
+        if split == "all", SyntheticTask.named(source) == nil {
             let data = run.config.data
             let corpus = try Corpus.load(
-                source: other ?? data.source, seed: UInt64(data.seed), characters: data.characters)
+                source: source, seed: UInt64(data.seed), characters: data.characters)
             let ids = try corpus.bytes.withUnsafeBufferPointer { try run.tokenizer.encode(utf8: $0) }
             let file = try TokenFile(tokens: ids, vocabularySize: run.tokenizer.vocabularySize, name: corpus.name)
             return (file, Double(corpus.bytes.count) / Double(max(ids.count, 1)), corpus.name)
         }
         var config = run.config
         if let other {
-            let source = "data.source=\(JSON.string(other).text(pretty: false))"
+            let change = "data.source=\(JSON.string(other).text(pretty: false))"
             config = try RunConfig(
-                RunConfig.applying([source], to: config.resolved, registries), file: run.folder.configPath, registries: registries)
+                RunConfig.applying([change], to: config.resolved, registries), file: run.folder.configPath, registries: registries)
         }
         let dataset = try config.dataset(tokenizer: run.tokenizer)
         return split == "train"

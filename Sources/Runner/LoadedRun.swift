@@ -21,7 +21,15 @@ struct LoadedRun {
         model = try Trainer.model(config, tokenizer: tokenizer)
         self.context = context
         model.materialize(on: context, training: false)
-        try checkpoint.load(into: model)
+        do {
+            try checkpoint.load(into: model)
+            if let values = model.store.values, values.backend.firstNotFinite(values) != nil {
+                throw Failure("\(checkpoint.path)/model.safetensors has numbers that are not finite")
+            }
+        } catch {
+            let others = Checkpoint.all(in: folder).map(\.step).filter { $0 != checkpoint.step }.map(String.init)
+            throw Failure("\(error)" + (others.isEmpty ? "" : "; --checkpoint takes another: \(others.joined(separator: ", "))"))
+        }
     }
 }
 

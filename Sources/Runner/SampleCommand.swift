@@ -37,6 +37,8 @@ enum SampleCommand: Command {
         let interrupt = InterruptFlag()
         var texts = Array(repeating: "", count: options.samples)
         let streams = options.samples == 1 && !arguments.has("--json")
+        // Before anything is printed: the prompt may hold what the tokenizer does not know.
+        _ = try run.tokenizer.encode(prompt)
         if streams { emit(prompt) }
         let started = Date()
         let made = try sampler.generate(prompt: prompt, options) { sample, piece in
@@ -85,8 +87,11 @@ enum SampleCommand: Command {
         guard arguments.string("--prompt") == nil else {
             throw UsageError("sample: --prompt and --prompt-file exclude each other")
         }
-        let data = path == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: path)
-        guard let data else { throw UsageError("sample: --prompt-file \(path) cannot be read; is it there?") }
+        // A handle rather than a file's contents: pipes have no length.
+        let file = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
+        guard let file, let data = try? file.readToEnd() ?? Data() else {
+            throw UsageError("sample: --prompt-file \(path) cannot be read; is it there?")
+        }
         guard let text = String(data: data, encoding: .utf8) else {
             throw UsageError("sample: --prompt-file \(path) is not UTF-8 text")
         }

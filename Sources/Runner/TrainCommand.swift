@@ -62,6 +62,10 @@ enum TrainCommand: Command {
     ) throws -> (RunConfig, RunFolder?, [(path: String, line: String)]) {
         let path: String
         if RunFolder.exists(source) {
+            guard !arguments.has("--out") else {
+                throw UsageError(
+                    "train: \(source) is continued where it is; --out is for a new run, or with a config to say which run is meant")
+            }
             path = source
         } else if source.hasSuffix(".json") {
             let name = try RunConfig(path: source, registries: registries).name
@@ -110,7 +114,8 @@ private final class TrainingReport {
         )
         if startStep > 0 { say("continuing after step \(startStep.grouped)") }
         for note in trainer.notes + changes.map({ "changed: \($0)" }) { say("note: \(note)") }
-        say("\n    step   train loss     val loss    bits/byte   tokens/s   time left")
+        let measure = dataset.validation.isExamples ? "accuracy" : "bits/byte"
+        say("\n    step   train loss     val loss\(measure.leftPadded(to: 13))   tokens/s   time left")
     }
 
     func take(_ event: TrainingEvent) {
@@ -142,7 +147,7 @@ private final class TrainingReport {
         let fields = [
             metrics.step.grouped.leftPadded(to: 8), (metrics.trainLoss?.fixed(4) ?? "").leftPadded(to: 13),
             (metrics.valLoss?.fixed(4) ?? "").leftPadded(to: 13),
-            (metrics.valBitsPerByte?.fixed(4) ?? "").leftPadded(to: 13),
+            (metrics.valBitsPerByte?.fixed(4) ?? metrics.valAccuracy.map { ($0 * 100).fixed(1) + " %" } ?? "").leftPadded(to: 13),
             (metrics.tokensPerSecond.map { $0.grouped } ?? "").leftPadded(to: 11),
             (left == 0 || done < 2 ? "" : remaining.asDuration).leftPadded(to: 12),
         ]

@@ -37,6 +37,7 @@ public struct BatchSampler: Sendable {
         guard !overflow, tokens.count >= needed else {
             throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: overflow ? context : needed)
         }
+        precondition(tokens.examples.map { $0.length == needed } ?? true, "examples fill the context")
         let (rows, tooManyRows) = batch.multipliedReportingOverflow(by: accumulation)
         guard !tooManyRows else {
             throw TextError.invalidSetting(
@@ -53,16 +54,23 @@ public struct BatchSampler: Sendable {
             let (a, b, _, _) = philox.block(stream: UInt64(bitPattern: Int64(step)), index: UInt64(bitPattern: Int64(row)))
             let number = UInt64(a) << 32 | UInt64(b)
             // The high half of the product is uniform over the starts, to within one part in 2^64 / starts.
-            return Int(number.multipliedFullWidth(by: UInt64(tokens.count - context)).high)
+            func drawn(_ starts: Int) -> Int { Int(number.multipliedFullWidth(by: UInt64(starts)).high) }
+            if let length = tokens.examples?.length { return drawn(tokens.count / length) * length }
+            return drawn(tokens.count - context)
         case .sequential:
-            let windows = UInt64((tokens.count - 1) / context)
+            // Windows of running text overlap by the token between them, examples do not.
+            let length = tokens.examples?.length ?? context
+            let windows = UInt64(tokens.examples.map { tokens.count / $0.length } ?? (tokens.count - 1) / context)
             let number = UInt64(bitPattern: Int64(step)) &* UInt64(rowsPerStep) &+ UInt64(bitPattern: Int64(row))
-            return Int(number % windows) * context
+            return Int(number % windows) * length
         }
     }
 
+    /// Targets of a batch that count.
+    public var countedTargets: Int { batch * tokens.targetsPerWindow(context: context) }
+
     /// Fills `inputs` and `targets` (both batch × context, row by row) with the windows of `step` from row `rowOffset` on;
-    /// a target is the token after its input.
+    /// a target is the token after its input, −1 where it does not count.
     public func batch(
         step: Int, rowOffset: Int = 0, into inputs: UnsafeMutableBufferPointer<Int32>,
         targets: UnsafeMutableBufferPointer<Int32>
@@ -72,8 +80,9 @@ public struct BatchSampler: Sendable {
         for row in 0..<batch {
             let start = start(step: step, row: rowOffset + row)
             let range = row * context..<(row + 1) * context
-            tokens.copy(from: start, into: UnsafeMutableBufferPointer(rebasing: inputs[range]))
-            tokens.copy(from: start + 1, into: UnsafeMutableBufferPointer(rebasing: targets[range]))
+            tokens.copyWindow(
+                start: start, into: UnsafeMutableBufferPointer(rebasing: inputs[range]),
+                targets: UnsafeMutableBufferPointer(rebasing: targets[range]))
         }
     }
 

@@ -1,6 +1,6 @@
 extension Corpus {
     /// The names that `load` knows; everything else is a path.
-    public static let knownNames = ["stories"] + Published.all.map(\.name)
+    public static let knownNames = ["stories"] + Published.all.map(\.name) + SyntheticTask.all.map(\.name)
 
     /// The text that `source` names: `stories` (made from `seed`, `characters` long), `tinyshakespeare`, or a path to a
     /// file or folder. A name goes before a file of that name; write `./stories` for the file.

@@ -14,12 +14,16 @@ public struct StridedWindows: RandomAccessCollection, Sendable {
     public let context: Int
     public let stride: Int
     private let tokenCount: Int
+    /// 0 for running text.
+    private let exampleLength: Int
 
     public var startIndex: Int { 0 }
     public let endIndex: Int
 
     public subscript(position: Int) -> Window {
         precondition(position >= 0 && position < endIndex, "window index out of range")
+        // Examples stand side by side and count whole.
+        if exampleLength > 0 { return Window(start: position * exampleLength, countedFrom: 0) }
         // The last window is moved back to end with the text, so that all windows have the same shape.
         let start = Swift.min(position * stride, tokenCount - 1 - context)
         let alreadyCounted = position == 0 ? 0 : (position - 1) * stride + context
@@ -36,8 +40,9 @@ public struct StridedWindows: RandomAccessCollection, Sendable {
         guard !overflow, tokens.count >= needed else {
             throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: overflow ? context : needed)
         }
-        (self.context, self.stride, tokenCount) = (context, stride, tokens.count)
-        endIndex = 1 + (tokens.count - needed + stride - 1) / stride
+        precondition(tokens.examples.map { $0.length == needed } ?? true, "examples fill the context")
+        (self.context, self.stride, tokenCount, exampleLength) = (context, stride, tokens.count, tokens.examples?.length ?? 0)
+        endIndex = exampleLength > 0 ? tokens.count / exampleLength : 1 + (tokens.count - needed + stride - 1) / stride
     }
 }
 
@@ -47,11 +52,12 @@ extension TokenFile {
         try StridedWindows(context: context, stride: stride, tokens: self)
     }
 
-    /// Fills `inputs` with the tokens from `start` on and `targets` with those one further.
+    /// Fills `inputs` with the tokens from `start` on and `targets` with those one further, −1 where they do not count.
     public func copyWindow(
         start: Int, into inputs: UnsafeMutableBufferPointer<Int32>, targets: UnsafeMutableBufferPointer<Int32>
     ) {
         copy(from: start, into: inputs)
         copy(from: start + 1, into: targets)
+        examples?.mask(targets, start: start)
     }
 }

@@ -17,6 +17,8 @@ public final class TokenFile: @unchecked Sendable {
     public let vocabularySize: Int
     /// What the tokens are called in errors.
     public let name: String
+    /// The examples that the tokens are; nil for running text.
+    let examples: Examples?
     private let storage: Storage
     private let tokens: UnsafeRawPointer
     private let isWide: Bool
@@ -35,7 +37,12 @@ public final class TokenFile: @unchecked Sendable {
     }
 
     /// Tokens that are kept in memory only.
-    public init(tokens: [Int32], vocabularySize: Int, name: String = "tokens") throws {
+    public convenience init(tokens: [Int32], vocabularySize: Int, name: String = "tokens") throws {
+        try self.init(tokens: tokens, vocabularySize: vocabularySize, name: name, examples: nil)
+    }
+
+    init(tokens: [Int32], vocabularySize: Int, name: String, examples: Examples?) throws {
+        precondition(examples.map { $0.isAnswer.count == tokens.count } ?? true, "every token is an answer or is not")
         try TokenFile.check(tokens, vocabularySize: vocabularySize)
         isWide = TokenFile.isWide(vocabularySize)
         let packed = TokenFile.pack(tokens, isWide: isWide)
@@ -46,7 +53,7 @@ public final class TokenFile: @unchecked Sendable {
         }
         storage = .allocated(base)
         self.tokens = UnsafeRawPointer(base)
-        (count, self.vocabularySize, self.name) = (tokens.count, vocabularySize, name)
+        (count, self.vocabularySize, self.name, self.examples) = (tokens.count, vocabularySize, name, examples)
     }
 
     /// Opens the file at `path`, and throws if it is anything but a whole token file.
@@ -75,6 +82,7 @@ public final class TokenFile: @unchecked Sendable {
         tokens = UnsafeRawPointer(base + TokenFile.headerSize)
         (isWide, count, vocabularySize) = (header.isWide, header.count, header.vocabularySize)
         self.name = name ?? path
+        examples = nil
     }
 
     /// Writes tokens to a file, all or nothing.
@@ -107,6 +115,12 @@ public final class TokenFile: @unchecked Sendable {
             for index in destination.indices { destination[index] = Int32(source[index]) }
         }
     }
+
+    /// Targets of a window of `context` tokens that count: all, or the answers of an example.
+    public func targetsPerWindow(context: Int) -> Int { examples?.answers ?? context }
+
+    /// Whether only some tokens count, so that bits per byte of the whole mean nothing.
+    public var isExamples: Bool { examples != nil }
 
     /// All tokens.
     public func all() -> [Int32] {

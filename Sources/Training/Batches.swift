@@ -14,6 +14,9 @@ final class Batches {
         targets = inputs
     }
 
+    /// Targets of a micro-batch that count.
+    var countedTargets: Int { sampler.countedTargets }
+
     /// Inputs and targets [B, T] of micro-batch `micro` of `step`.
     func callAsFunction(step: Int, micro: Int = 0) -> (inputs: Tensor, targets: Tensor) {
         inputs.withUnsafeMutableBufferPointer { inputs in

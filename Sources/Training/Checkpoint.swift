@@ -27,6 +27,8 @@ public struct RunState: Codable, Sendable, Equatable {
     public var threads: Int?
     /// The hash of the text it was trained on.
     public var text: String?
+    /// What its validation losses are of; losses of other text or other batches do not compare.
+    public var validation: String?
     public init() {}
 
     /// Whether the numbers can be those of a run at `step`.
@@ -81,7 +83,7 @@ public struct Checkpoint: Sendable {
     public func state() throws -> RunState {
         guard let data = FileManager.default.contents(atPath: "\(path)/state.json"),
             let state = try? JSONDecoder().decode(RunState.self, from: data), state.isSound(at: step)
-        else { throw Failure("\(path)/state.json is missing or damaged; use another checkpoint") }
+        else { throw Failure("\(path)/state.json is missing or damaged") }
         return state
     }
 
@@ -194,6 +196,6 @@ extension Safetensors.Source {
 
 extension Safetensors.File {
     func load(_ name: String, into tensor: Tensor) throws {
-        try withBytes(of: name, dtype: "F32", count: tensor.count) { tensor.backend.upload($0, to: tensor) }
+        try withBytes(of: name, dtype: "F32", shape: tensor.shape) { tensor.backend.upload($0, to: tensor) }
     }
 }

@@ -13,7 +13,7 @@ extension RunConfig {
             let change = "\(old?.brief ?? "unset") → \(new?.brief ?? "unset")"
             guard !RunConfig.isBoundToCheckpoint(path) else {
                 throw ConfigError(
-                    "the run was begun with another and its checkpoint fits no other (\(change)); leave it, or train a new run",
+                    "a run keeps its model, its tokenizer and its kind of optimizer (\(change) was asked for); leave it, or train a new run",
                     at: path, file: file)
             }
             return (path, "\(path) \(change)")

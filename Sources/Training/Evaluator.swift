@@ -72,7 +72,7 @@ public enum Evaluator {
             let loss = model.loss(Pass(tokens: inputs), targets: targets, scale: 1, hits: hits)
             sum += Double(loss.item)
             correct += hits.int32s.reduce(0) { $0 + Int($1) }
-            tokens += inputs.count
+            tokens += batches.countedTargets
         }
         return Evaluation(
             loss: sum / Double(tokens), tokens: tokens, bytesPerToken: bytesPerToken,
@@ -93,26 +93,31 @@ public enum Evaluator {
         guard tokens.count > length else {
             throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: length + 1)
         }
-        let last = tokens.count - length - 1, count = min(windows, last + 1)
-        var ids = [Int32](repeating: 0, count: count * (length + 1))
-        ids.withUnsafeMutableBufferPointer { ids in
-            for row in 0..<count {
-                let start = count == 1 ? 0 : last * row / (count - 1)
-                tokens.copy(from: start, into: UnsafeMutableBufferPointer(rebasing: ids[row * (length + 1)..<(row + 1) * (length + 1)]))
+        let all = try tokens.stridedWindows(context: length, stride: length), count = min(windows, all.count)
+        var inputs = [Int32](repeating: 0, count: count * length), targets = inputs
+        inputs.withUnsafeMutableBufferPointer { inputs in
+            targets.withUnsafeMutableBufferPointer { targets in
+                for row in 0..<count {
+                    let range = row * length..<(row + 1) * length
+                    tokens.copyWindow(
+                        start: all[count == 1 ? 0 : (all.count - 1) * row / (count - 1)].start,
+                        into: UnsafeMutableBufferPointer(rebasing: inputs[range]),
+                        targets: UnsafeMutableBufferPointer(rebasing: targets[range]))
+                }
             }
         }
-        func column(_ position: Int) -> Tensor {
-            context.tensor((0..<count).map { ids[$0 * (length + 1) + position] }, [count, 1])
+        func column(_ ids: [Int32], _ position: Int) -> Tensor {
+            context.tensor((0..<count).map { ids[$0 * length + position] }, [count, 1])
         }
         let cache = model.cache(batch: count, type: type, on: context)
         var sum = 0.0
         for position in 0..<length {
-            let pass = Pass(tokens: column(position), start: position, cache: cache)
-            sum += Double(model.loss(pass, targets: column(position + 1), scale: 1).item)
+            let pass = Pass(tokens: column(inputs, position), start: position, cache: cache)
+            sum += Double(model.loss(pass, targets: column(targets, position), scale: 1).item)
             cache.advance(by: 1)
             progress(position + 1, length)
         }
-        return sum / Double(count * length)
+        return sum / Double(targets.count { $0 >= 0 })
     }
 
     private static func batchLoss(

@@ -9,13 +9,15 @@ public struct Metrics: Codable, Sendable {
     public var trainLoss: Double?
     public var valLoss: Double?
     public var valBitsPerByte: Double?
+    /// The share of answers that were right, on a synthetic task.
+    public var valAccuracy: Double?
     public var lr: Double?
     public var gradNorm: Double?
     public var tokensPerSecond: Double?
 
     enum CodingKeys: String, CodingKey {
         case step, tokens, seconds, lr
-        case trainLoss = "train_loss", valLoss = "val_loss", valBitsPerByte = "val_bits_per_byte"
+        case trainLoss = "train_loss", valLoss = "val_loss", valBitsPerByte = "val_bits_per_byte", valAccuracy = "val_accuracy"
         case gradNorm = "grad_norm", tokensPerSecond = "tokens_per_second"
     }
 

@@ -7,6 +7,15 @@ extension RunConfig {
     /// - Parameter tokenizer: the tokenizer of an earlier run, instead of the config's.
     /// - Throws: `TextError`, or `ConfigError` where the text does not fit the config.
     public func dataset(tokenizer fixed: (any Tokenizer)? = nil) throws -> Dataset {
+        if let task = SyntheticTask.named(data.source) {
+            do {
+                return try Dataset.examples(
+                    of: task, context: model.sizes.context, seed: UInt64(data.seed), characters: data.characters,
+                    validationFraction: data.validationFraction, tokenizer: fixed)
+            } catch let error as TextError {
+                throw ConfigError(error.description, at: "data", file: file)
+            }
+        }
         let corpus: Corpus
         do {
             corpus = try Corpus.load(source: data.source, seed: UInt64(data.seed), characters: data.characters)

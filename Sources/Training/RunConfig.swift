@@ -19,7 +19,7 @@ public struct DataOptions: OptionGroup {
 
     public static var options: [Option<Self>] {
         [
-            Option("source", \.source, help: "stories, tinyshakespeare, or a path to a UTF-8 file or a folder of them"),
+            Option("source", \.source, help: "\(Corpus.knownNames.joined(separator: ", ")), or a path to a UTF-8 file or a folder of them"),
             Option("characters", \.characters, .within(1000...1_000_000_000), help: "length of generated text"),
             Option("seed", \.seed, .atLeast(0), help: "seed of generated text"),
             Option(
@@ -132,10 +132,15 @@ public struct RunConfig {
     /// Reads a file, what it extends, and `overrides` of the form `key.path=value`.
     /// - Throws: `ConfigError` naming file, path and remedy.
     public init(path: String, overrides: [String] = [], registries: Registries = Registries()) throws {
-        let json = try RunConfig.load(path, registries)
-        let changed = try RunConfig.applying(overrides, to: json, registries)
+        let files = try ConfigFiles(path)
+        let changed = try RunConfig.applying(overrides, to: files.merged(registries), registries)
         let fallback = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
-        try self.init(changed, file: path, fallbackName: fallback, registries: registries)
+        do {
+            try self.init(changed, file: path, fallbackName: fallback, registries: registries)
+        } catch var error as ConfigError {
+            error.file = files.source(of: error, overrides: overrides)
+            throw error
+        }
     }
 
     /// Checks a config that has been merged already.
@@ -150,8 +155,11 @@ public struct RunConfig {
                 throw ConfigError.unknown("key", key, known: RunConfig.keys)
             }
             let name = try RunConfig.string(members["name"], "name") ?? fallbackName
-            guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/"), name.utf8.count <= 100 else {
-                throw ConfigError("\"\(name.prefix(40))\" cannot name a folder; use a short name without slashes", at: "name")
+            guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/"), name.utf8.count <= 100,
+                !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+            else {
+                throw ConfigError(
+                    "\"\(name.prefix(40))\" cannot name a folder; use a short name without slashes or line breaks", at: "name")
             }
             self.name = name
             self.file = file
@@ -163,7 +171,9 @@ public struct RunConfig {
                 data.source = URL(fileURLWithPath: data.source).standardizedFileURL.path
             }
             self.data = data
-            let tokenizerRead = try registries.tokenizer.read(RunConfig.section(dataJSON["tokenizer"], usual: "char"), at: "data.tokenizer")
+            // A task is made of symbols, whatever tokenizer the text before it had.
+            let tokenizerSection = SyntheticTask.named(data.source) == nil ? dataJSON["tokenizer"] : "char"
+            let tokenizerRead = try registries.tokenizer.read(RunConfig.section(tokenizerSection, usual: "char"), at: "data.tokenizer")
             tokenizer = tokenizerRead.make
             train = try TrainOptions.decode(members["train"] ?? [:], at: "train")
             let tokens = train.batch * model.sizes.context
@@ -212,50 +222,7 @@ public struct RunConfig {
 
     /// The file with everything it extends merged underneath.
     public static func load(_ path: String, _ registries: Registries = Registries()) throws -> JSON {
-        try load(path, registries, from: [])
-    }
-
-    private static func load(_ path: String, _ registries: Registries, from chain: [String]) throws -> JSON {
-        let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
-        if chain.contains(absolute) {
-            let names = (chain + [absolute]).map { URL(fileURLWithPath: $0).lastPathComponent }
-            throw ConfigError("extends itself: \(names.joined(separator: " → ")); break the circle", at: "extends", file: path)
-        }
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-            let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".json") }
-            let wanted = URL(fileURLWithPath: path).lastPathComponent
-            let hint = nearest(to: wanted, in: names).map { "; did you mean \($0)?" } ?? ""
-            throw ConfigError("no such file\(hint)", file: path)
-        }
-        guard !isFolder.boolValue else { throw ConfigError("is a folder, not a config file", file: path) }
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw ConfigError("cannot be read; check its permissions", file: path)
-        }
-        let json = try JSON(parsing: data, file: path)
-        guard var members = json.objectValue else {
-            throw ConfigError("expected an object of sections, found \(json.brief)", file: path)
-        }
-        guard let base = members["extends"] else { return json }
-        guard let basePath = base.stringValue else {
-            throw ConfigError("expected the path of a config file, found \(base.brief)", at: "extends", file: path)
-        }
-        members["extends"] = nil
-        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().relativePath
-        let inner = basePath.hasPrefix("/") ? basePath : (folder == "." ? basePath : "\(folder)/\(basePath)")
-        do {
-            var below = try load(inner, registries, from: chain + [absolute])
-            // A name and description are a file's own.
-            if var inherited = below.objectValue {
-                inherited["name"] = nil
-                inherited["description"] = nil
-                below = .object(inherited)
-            }
-            return below.merging(.object(members), known: registries.keys)
-        } catch let error as ConfigError where error.file == inner && error.message.hasPrefix("no such file") {
-            throw ConfigError("\(basePath) is not there (looked for \(inner))", at: "extends", file: path)
-        }
+        try ConfigFiles(path).merged(registries)
     }
 
     /// `json` with each `key.path=value` laid over it. A value is JSON where it parses as such, a string otherwise.

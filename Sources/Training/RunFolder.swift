@@ -105,9 +105,13 @@ public struct RunFolder: Sendable {
 
     public func loadTokenizer() throws -> any Tokenizer {
         guard let data = FileManager.default.contents(atPath: tokenizerPath) else {
-            throw Failure("\(tokenizerPath) is missing; the run is incomplete")
+            throw Failure("\(tokenizerPath) is missing or is no file; the run is incomplete")
         }
-        return try Tokenizers.load(data)
+        do {
+            return try Tokenizers.load(data)
+        } catch {
+            throw Failure("\(tokenizerPath): \(error)")
+        }
     }
 }
 

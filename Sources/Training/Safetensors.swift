@@ -92,14 +92,13 @@ public enum Safetensors {
         }
 
         /// Calls `body` with the bytes of one tensor.
-        /// - Throws: `Failure` when there is no such tensor, or it is of another type or number of elements.
+        /// - Throws: `Failure` when there is no such tensor, or it is of another type or shape.
         public func withBytes<Result>(
-            of name: String, dtype: String, count: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
+            of name: String, dtype: String, shape: [Int], _ body: (UnsafeRawBufferPointer) throws -> Result
         ) throws -> Result {
             guard let entry = entries[name] else { throw Failure(path, "has no tensor \"\(name)\"") }
-            guard entry.dtype == dtype, entry.shape.reduce(1, *) == count else {
-                throw Failure(
-                    path, "tensor \"\(name)\" is \(entry.dtype) \(entry.shape); \(count) elements of \(dtype) are wanted")
+            guard entry.dtype == dtype, entry.shape == shape else {
+                throw Failure(path, "tensor \"\(name)\" is \(entry.dtype) \(entry.shape); \(dtype) \(shape) is wanted")
             }
             return try data.withUnsafeBytes { bytes in
                 try body(
@@ -108,13 +107,13 @@ public enum Safetensors {
         }
 
         public func floats(_ name: String) throws -> [Float] {
-            let count = entries[name]?.shape.reduce(1, *) ?? 0
-            return try withBytes(of: name, dtype: "F32", count: count) { copy($0, Float.self, count) }
+            let shape = entries[name]?.shape ?? []
+            return try withBytes(of: name, dtype: "F32", shape: shape) { copy($0, Float.self, shape.reduce(1, *)) }
         }
 
         public func int32s(_ name: String) throws -> [Int32] {
-            let count = entries[name]?.shape.reduce(1, *) ?? 0
-            return try withBytes(of: name, dtype: "I32", count: count) { copy($0, Int32.self, count) }
+            let shape = entries[name]?.shape ?? []
+            return try withBytes(of: name, dtype: "I32", shape: shape) { copy($0, Int32.self, shape.reduce(1, *)) }
         }
 
         private func copy<Element>(_ bytes: UnsafeRawBufferPointer, _: Element.Type, _ count: Int) -> [Element] {

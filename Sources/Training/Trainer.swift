@@ -57,7 +57,11 @@ public final class Trainer {
                     on: context)
             }
         } catch let error as TextError {
-            throw ConfigError(error.description, at: "model.context", file: config.file)
+            // A text long enough to train on and too short to validate on was split wrongly.
+            let isSplit = dataset.train.count > length && dataset.validation.count <= length
+            throw ConfigError(
+                error.description + (isSplit ? "; or keep more of it for validation" : ""),
+                at: isSplit ? "data.validation_fraction" : "model.context", file: config.file)
         }
         if resuming {
             folder.sweep()
@@ -74,7 +78,7 @@ public final class Trainer {
         } catch let error as ConfigError {
             throw error.inFile(config.file)
         }
-        step = TrainingStep(model, optimizer, on: context, train)
+        step = TrainingStep(model, optimizer, on: context, train, countedTargets: training.countedTargets)
         let threads = (context.backend as? CPUBackend)?.threads
         if resuming {
             let (last, damaged) = try Checkpoint.newestWhole(in: folder)
@@ -98,9 +102,19 @@ public final class Trainer {
                 try checkpoint.setAside()
                 notes.append("the checkpoint of step \(checkpoint.step) is damaged and set aside; continuing from the one before")
             }
+            guard train.steps >= state.step else {
+                throw ConfigError(
+                    "\(train.steps) steps are fewer than the \(state.step) that the run has done", at: "train.steps", file: config.file)
+            }
             try saveConfig()
         }
-        (state.threads, state.text) = (threads, dataset.contentHash)
+        let batches = train.evalBatches.map { "\($0) × \(train.batch)" } ?? "all"
+        let measured = "\(dataset.contentHash), last \(config.data.validationFraction), \(batches)"
+        if state.bestStep != nil, let before = state.validation, before != measured {
+            (state.bestStep, state.bestValidationLoss) = (nil, nil)
+            notes.append("validated otherwise than before, so the best checkpoint is sought anew")
+        }
+        (state.threads, state.text, state.validation) = (threads, dataset.contentHash, measured)
         metrics = try MetricsFile(folder, keepingThrough: state.step)
     }
 
@@ -130,13 +144,16 @@ public final class Trainer {
     private static func checkMemory(_ config: RunConfig, _ model: Model) throws {
         let activations = try Model.activationBytes(
             config.model, vocabulary: model.size.vocabulary, batch: config.train.batch)
-        let needed = 8 * model.store.count + activations, physical = ProcessInfo.processInfo.physicalMemory
-        guard UInt64(needed) > physical else { return }
-        let (need, have) = (Double(needed) / 0x1p30, Double(physical) / 0x1p30)
-        throw ConfigError(
-            String(format: "a step takes at least %.1f GiB, and this machine has %.1f; ", need, have)
-                + (config.train.batch > 1 ? "lower it and raise train.grad_accumulation" : "make the model or its context smaller"),
-            at: "train.batch", file: config.file)
+        let weights = 8 * model.store.count, physical = Int(ProcessInfo.processInfo.physicalMemory)
+        guard weights + activations > physical else { return }
+        func refusal(_ what: String, _ bytes: Int, _ remedy: String, _ path: String) -> ConfigError {
+            let sizes = String(format: "%.1f GiB, and this machine has %.1f", Double(bytes) / 0x1p30, Double(physical) / 0x1p30)
+            return ConfigError("\(what) at least \(sizes); \(remedy)", at: path, file: config.file)
+        }
+        if weights > physical { throw refusal("weights and gradients take", weights, "make the model smaller", "model") }
+        throw refusal(
+            "a step takes", weights + activations,
+            config.train.batch > 1 ? "lower it and raise train.grad_accumulation" : "make the model or its context smaller", "train.batch")
     }
 
     /// Tokens a step.
@@ -173,7 +190,11 @@ public final class Trainer {
                 if let evaluation {
                     guard evaluation.loss.isFinite else { throw diverged("validation loss", step) }
                     line.valLoss = evaluation.loss
-                    line.valBitsPerByte = evaluation.bitsPerByte
+                    if dataset.validation.isExamples {
+                        line.valAccuracy = evaluation.accuracy
+                    } else {
+                        line.valBitsPerByte = evaluation.bitsPerByte
+                    }
                     state.lastValidationLoss = evaluation.loss
                     if evaluation.loss < state.bestValidationLoss ?? .infinity {
                         state.bestValidationLoss = evaluation.loss

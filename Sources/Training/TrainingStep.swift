@@ -9,9 +9,14 @@ public final class TrainingStep {
     public let optimizer: Optimizer
     let context: Context
     let options: TrainOptions
+    private let countedTargets: Int?
 
-    public init(_ model: Model, _ optimizer: Optimizer, on context: Context, _ options: TrainOptions) {
+    /// - Parameter countedTargets: targets of a micro-batch that are not negative, where not all of them count.
+    public init(
+        _ model: Model, _ optimizer: Optimizer, on context: Context, _ options: TrainOptions, countedTargets: Int? = nil
+    ) {
         (self.model, self.optimizer, self.context, self.options) = (model, optimizer, context, options)
+        self.countedTargets = countedTargets
     }
 
     /// Gathers the gradients of step `step`; the mean loss of its micro-batches and the norm of the gradients.
@@ -28,7 +33,7 @@ public final class TrainingStep {
         for micro in 0..<options.gradAccumulation {
             phase(.data)
             let (inputs, targets) = batch(micro)
-            let scale = 1 / Float(inputs.count * options.gradAccumulation)
+            let scale = 1 / Float((countedTargets ?? inputs.count) * options.gradAccumulation)
             let source = DropoutSource(seed: UInt64(options.seed), step: step, firstExample: micro * options.batch)
             let loss = context.recording {
                 phase(.forward)

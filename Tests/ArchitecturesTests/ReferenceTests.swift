@@ -28,7 +28,7 @@ struct ReferenceTests {
         for parameter in model.store.parameters {
             let value = try #require(parameter.value)
             #expect(file.entries["weight/\(parameter.name)"]?.shape == parameter.shape, "\(parameter.name)")
-            try file.withBytes(of: "weight/\(parameter.name)", dtype: "F32", count: parameter.count) {
+            try file.withBytes(of: "weight/\(parameter.name)", dtype: "F32", shape: parameter.shape) {
                 context.backend.upload($0, to: value)
             }
         }

@@ -55,6 +55,17 @@ struct CustomComponentTests {
             ])
     }
 
+    /// Sizes that overflow every counter are refused, whoever forgot to bound them.
+    @Test(arguments: [Int.max, Int.max / 2 + 1, 1 << 61, 1 << 45]) func absurdSizes(hidden: Int) throws {
+        let json = CustomComponentTests.json.merging(["mlp": ["hidden": .int(hidden)]], known: { _, _ in nil })
+        let config = try ModelConfig(json, registry: CustomComponentTests.registry)
+        #expect {
+            try Model(config)
+        } throws: { error in
+            "\(error)".contains("layers.0.mlp.gate.weight") && "\(error)".contains("more than any machine holds")
+        }
+    }
+
     @Test func computesWhatItSays() throws {
         let context = Context.cpu(threads: 1), store = ParameterStore()
         let size = ModelSize(context: 8, layers: 1, width: 2, vocabulary: 3)

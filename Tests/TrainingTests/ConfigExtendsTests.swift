@@ -117,4 +117,17 @@ struct ConfigExtendsTests {
         #expect(changed.resolved[path: "model.mlp.type"] == "relu2")
         #expect(changed.resolved[path: "model.attention.heads"] == ["by_layer": [2, 3, 2]])
     }
+
+    /// A mistake is looked for where it was written, not in the file that was named.
+    @Test func theFileThatSaysIt() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("base.json", #"{"model": {"layers": "x", "mlp": {"hiden": 3}, "attention": {"heads": 5}, "width": 24}}"#)
+        let child = try folder.write("child.json", #"{"extends": "base.json", "model": {"attention": {"window": 3}}}"#)
+        #expect(message { _ = try RunConfig(path: child) }.hasPrefix("\(folder.path)/base.json: model.layers"))
+        let layers = ["model.layers=2"]
+        #expect(message { _ = try RunConfig(path: child, overrides: layers) }.hasPrefix("\(folder.path)/base.json: model.mlp: unknown key"))
+        try folder.write("base.json", #"{"model": {"layers": 2, "width": 24}}"#)
+        #expect(message { _ = try RunConfig(path: child, overrides: ["model.layers=x"]) }.hasPrefix("\(child): model.layers"))
+        #expect(message { _ = try RunConfig(path: child, overrides: ["model.attention.window=-3"]) }.hasPrefix("\(child): model.attention"))
+    }
 }

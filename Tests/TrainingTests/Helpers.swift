@@ -63,6 +63,7 @@ func tiny(_ changes: [String] = []) throws -> RunConfig { try RunConfig(RunConfi
 
 /// The config's text, made ready without touching the user's cache.
 func dataset(_ config: RunConfig) throws -> Dataset {
+    if SyntheticTask.named(config.data.source) != nil { return try config.dataset() }
     let corpus = try Corpus.load(
         source: config.data.source, seed: UInt64(config.data.seed), characters: config.data.characters, cache: false)
     return try Dataset.prepare(

@@ -36,10 +36,11 @@ struct SafetensorsTests {
         #expect(try file.floats("a").map(\.bitPattern) == [0x0302_0100, 0x0706_0504])
         #expect(try file.int32s("b") == [0x0b0a_0908, 0x0f0e_0d0c, 0x1312_1110])
         #expect(try file.floats("none") == [])
-        #expect(message { _ = try file.floats("b") }.contains("I32 [3]; 3 elements of F32 are wanted"))
+        #expect(message { _ = try file.floats("b") }.contains("I32 [3]; F32 [3] is wanted"))
         #expect(message { _ = try file.floats("c") }.contains("has no tensor \"c\""))
-        let wrongCount = message { try file.withBytes(of: "a", dtype: "F32", count: 3) { _ in } }
-        #expect(wrongCount.contains("3 elements of F32 are wanted"), "\(wrongCount)")
+        let wrongCount = message { try file.withBytes(of: "a", dtype: "F32", shape: [3]) { _ in } }
+        #expect(wrongCount.contains("F32 [3] is wanted"), "\(wrongCount)")
+        #expect(message { try file.withBytes(of: "a", dtype: "F32", shape: [1, 2]) { _ in } }.contains("F32 [2, 1]; F32 [1, 2] is wanted"))
     }
 
     @Test func missingOrCutShort() throws {

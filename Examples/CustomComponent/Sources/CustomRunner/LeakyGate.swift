@@ -2,7 +2,7 @@ import Autograd
 import Components
 import Configuration
 
-/// A gated unit with a learned floor: y = (relu(x Wg) · (x Wu)) Wd, plus a share `leak` of x Wu that always passes.
+/// A gated unit that leaks: y = (relu(x Wg) · (x Wu)) Wd, plus a share `leak` of x Wu that always passes.
 struct LeakyGate: FeedForward {
     /// Declared once: decoding, defaults, editor schema and `components` all come from this.
     struct Options: OptionGroup {
@@ -10,7 +10,7 @@ struct LeakyGate: FeedForward {
         var leak = 0.1
         static var options: [Option<Self>] {
             [
-                Option("hidden", \.hidden, .atLeast(1), help: "hidden size"),
+                Option("hidden", \.hidden, .within(1...16_777_216), help: "hidden size"),
                 Option("leak", \.leak, .within(0...1), help: "share of the value that passes a closed gate"),
             ]
         }

@@ -2,7 +2,7 @@ import Autograd
 import Components
 import Configuration
 
-/// Self-attention whose values are its keys: one projection less, and any position scheme, window and cache work as for
+/// Self-attention whose values are its keys: one projection less, and any position scheme and the KV cache work as for
 /// Loom's own.
 struct TiedAttention: Attention {
     struct Options: OptionGroup {
