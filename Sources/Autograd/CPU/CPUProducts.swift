@@ -3,6 +3,8 @@ import OpenBLAS
 
 /// Rows up to which a product with a weight goes through the decoding kernel rather than OpenBLAS.
 private let decodeRows = 32
+/// Floats that one thread needs for a product by our own kernel.
+private let productScratch = loom_product_scratch()
 
 extension CPUBackend {
     public func multiplyMatrices(_ p: MatrixProduct) {
@@ -12,11 +14,36 @@ extension CPUBackend {
         guard p.b.dtype == .float32 else { return compressedProduct(p) }
         let (a, b, c) = (p.a.f32, p.b.f32, p.c.f32)
         let (across, down) = grid(p)
+        let size = isSmall(p) ? productScratch : 0
+        let memory = size > 0 ? workspace(across * down * size) : nil
         parallel(across * down) { task in
             let rows = piece(p.m, task / across, of: down), columns = piece(p.n, task % across, of: across)
             guard !rows.isEmpty, !columns.isEmpty else { return }
-            gemm(p, a, b, c, rows, columns)
+            if let memory {
+                ownProduct(p, a, b, c, rows, columns, memory + task * size)
+            } else {
+                gemm(p, a, b, c, rows, columns)
+            }
         }
+    }
+
+    /// Whether our own kernel is faster than OpenBLAS, which comes into its own at sizes where it pays to lay both matrices
+    /// out anew: `Tests/KernelsC` times the two. `p.k` matters where rows of a are read as they lie.
+    private func isSmall(_ p: MatrixProduct) -> Bool {
+        p.m * p.n * p.k <= 1 << 29 && (p.transposeA || p.k <= 1024)
+    }
+
+    private func ownProduct(
+        _ p: MatrixProduct, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
+        _ rows: Range<Int>, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
+    ) {
+        let (lda, ldb) = (p.transposeA ? p.m : p.k, p.transposeB ? p.k : p.n)
+        var call = loom_product_call(
+            transpose_a: p.transposeA ? 1 : 0, transpose_b: p.transposeB ? 1 : 0, m: rows.count, n: columns.count, k: p.k,
+            alpha: p.alpha, beta: p.beta, a: a + rows.lowerBound * (p.transposeA ? 1 : lda), a_stride: lda,
+            b: b + columns.lowerBound * (p.transposeB ? ldb : 1), b_stride: ldb,
+            c: c + rows.lowerBound * p.n + columns.lowerBound, c_stride: p.n)
+        loom_product(&call, scratch)
     }
 
     /// A few rows against a weight are bound by reading the weight: once, at memory bandwidth.

@@ -64,6 +64,28 @@ void loom_softcap(const float *x, float cap, float *y, loom_size n);
 /// dx = dy (1 - (y / cap)²), y being the OUTPUT of loom_softcap; or dx += when accumulate.
 void loom_softcap_backward(const float *y, const float *dy, float cap, float *dx, loom_size n, int accumulate);
 
+// ---- products (product.c) ----------------------------------------------------------------------------------------
+
+/// c [m, n] = alpha op(a) op(b) + beta c, row-major with strides between rows: op(a) is a [m, k], or the transpose of
+/// a [k, m]; op(b) is b [k, n], or the transpose of b [n, k]. c is not read when beta is 0, and must be neither a nor b.
+typedef struct {
+    int transpose_a, transpose_b;
+    loom_size m, n, k;
+    float alpha, beta;
+    const float *a;
+    loom_size a_stride;
+    const float *b;
+    loom_size b_stride;
+    float *c;
+    loom_size c_stride;
+} loom_product_call;
+/// The floats that loom_product needs to work in.
+loom_size loom_product_scratch(void);
+void loom_product(const loom_product_call *p, float *scratch);
+/// The versions that this machine can run, the last the fastest, and a product by one of them. For tests.
+int loom_product_versions(void);
+void loom_product_version(int version, const loom_product_call *p, float *scratch);
+
 // ---- random (random.c) --------------------------------------------------------------------------------------------
 
 /// Inverted dropout: y[i] = keep ? x[i] / (1 - p) : 0, keep decided by Philox4x32-10 with the given key and stream at
