@@ -90,14 +90,23 @@ LOOM_INLINE void tile(const int rows, const int vectors, const int packed, const
 }
 
 /// A block of a through one panel, in tiles of `rows`, a third of it and 1.
+///
+/// `diagonal` is where a lower triangle cuts off what follows row 0 of the block: in c, columns of the panel; in a, the
+/// depth; in a transposed, the depth that comes before. Rows further down see as many more.
 LOOM_INLINE void block(const int rows, const int vectors, const int packed, const float *a, loom_size a_stride,
                        const float *panel, loom_size depth, loom_size count, float *c, loom_size c_stride,
-                       loom_size columns, float alpha, float beta) {
+                       loom_size columns, float alpha, float beta, int lower, loom_size diagonal) {
+    const loom_size across = vectors * LOOM_LANES;
     loom_size r = 0;
-#define TILES(N)                                                                                                  \
-    for (; r + (N) <= count; r += (N))                                                                            \
-        tile((N), vectors, packed, a + r * (packed ? depth : a_stride), a_stride, panel, depth, c + r * c_stride, \
-             c_stride, columns, alpha, beta);
+#define TILES(N)                                                                                                     \
+    for (; r + (N) <= count; r += (N)) {                                                                             \
+        loom_size from = 0, to = depth, last = r + (N) - 1 + diagonal;                                               \
+        if (lower == LOOM_LOWER_C && last < 0) continue;                                                             \
+        if (lower == LOOM_LOWER_A && !packed && last + 1 < to) to = last + 1 > 0 ? last + 1 : 0;                     \
+        if (lower == LOOM_LOWER_A && packed && r - diagonal > 0) from = r - diagonal < depth ? r - diagonal : depth; \
+        tile((N), vectors, packed, a + (packed ? r * depth + from * (N) : r * a_stride), a_stride,                   \
+             panel + from * across, to - from, c + r * c_stride, c_stride, columns, alpha, beta);                    \
+    }
     TILES(rows)
     TILES(rows / 3)
     TILES(1)
@@ -130,7 +139,7 @@ LOOM_INLINE void product(const loom_product_call *p, float *scratch, const int r
             loom_size depth = k0 + depth_of_step < p->k ? depth_of_step : p->k - k0;
             float beta = k0 == 0 ? p->beta : 1;
             for (loom_size j = j0; j < j1; j += across) {
-                float *panel = panels + (j - j0) * LOOM_DEPTH;
+                float *panel = panels + (j - j0) * depth;
                 if (vectors > 1 && j1 - j <= LOOM_LANES) {
                     lay_out_panel(p, k0, depth, j, j1 - j, 1, panel);
                 } else {
@@ -142,10 +151,15 @@ LOOM_INLINE void product(const loom_product_call *p, float *scratch, const int r
                 const float *a = p->transpose_a ? p->a + k0 * p->a_stride + i0 : p->a + i0 * p->a_stride + k0;
                 if (p->transpose_a) pack_rows(rows, a, p->a_stride, depth, count, packed);
                 for (loom_size j = j0; j < j1; j += across) {
-                    const float *panel = panels + (j - j0) * LOOM_DEPTH;
+                    const float *panel = panels + (j - j0) * depth;
                     float *c = p->c + i0 * p->c_stride + j;
-#define BLOCK(VECTORS, PACKED, A)                                                                                     \
-    block(rows, VECTORS, PACKED, A, p->a_stride, panel, depth, count, c, p->c_stride, j1 - j, p->alpha, beta)
+                    // Row i of c or a ends at column i + p->diagonal: counted from here.
+                    loom_size diagonal = p->lower == LOOM_LOWER_C ? p->diagonal + i0 - j
+                                         : p->transpose_a         ? p->diagonal + k0 - i0
+                                                                  : p->diagonal + i0 - k0;
+#define BLOCK(VECTORS, PACKED, A)                                                                                    \
+    block(rows, VECTORS, PACKED, A, p->a_stride, panel, depth, count, c, p->c_stride, j1 - j, p->alpha, beta, p->lower, \
+          diagonal)
                     if (vectors > 1 && j1 - j <= LOOM_LANES) {
                         if (p->transpose_a) {
                             BLOCK(1, 1, packed);

@@ -39,10 +39,37 @@ static void check_product_pieces(int version, loom_product_call p, float *scratc
     free(whole), free(parts);
 }
 
+/// Triangles: the same bits as from the whole product of a matrix with zeros, where they are of interest.
+static void check_triangles(int version, float *scratch) {
+    static const loom_size rows[] = {1, 7, 65, 130};
+    EACH(queries, rows) EACH(keys, rows) EACH(n, widths) for (loom_size diagonal = -5; diagonal < 90; diagonal += 31)
+        for (int kind = 0; kind < 3; kind++) {
+            // Scores from queries and keys; weights times values; transposed weights times what is n wide.
+            loom_product_call p = {.alpha = 1, .beta = 1, .diagonal = diagonal, .transpose_b = kind == 0,
+                                   .transpose_a = kind == 2, .lower = kind == 0 ? LOOM_LOWER_C : LOOM_LOWER_A};
+            p.m = kind == 2 ? keys : queries, p.n = kind == 0 ? keys : n, p.k = kind == 0 ? n : kind == 1 ? keys : queries;
+            p.a_stride = p.transpose_a ? p.m : p.k, p.b_stride = p.transpose_b ? p.k : p.n, p.c_stride = p.n;
+            float *a = floats(p.m * p.k, -1, 1), *b = floats(p.k * p.n, -1, 1), *got = floats(p.m * p.n, -1, 1);
+            float *want = copy(got, p.m * p.n);
+            for (loom_size i = 0; kind > 0 && i < queries; i++)
+                for (loom_size j = 0; j < keys; j++)
+                    if (j > i + diagonal) a[i * keys + j] = 0;
+            p.a = a, p.b = b, p.c = got;
+            loom_product_version(version, &p, scratch);
+            p.lower = LOOM_LOWER_NONE, p.c = want;
+            loom_product_version(version, &p, scratch);
+            for (loom_size i = 0; i < p.m; i++)
+                for (loom_size j = 0; j < p.n; j++)
+                    require((kind == 0 && j > i + diagonal) || got[i * p.n + j] == want[i * p.n + j], "a triangle");
+            free(a), free(b), free(got), free(want);
+        }
+}
+
 static void check_matrix_products(void) {
     static const loom_size rows[] = {1, 7, 65, 130}, columns[] = {1, 20, 64, 80, 530}, depths[] = {0, 1, 16, 33, 300};
     float *scratch = floats(loom_product_scratch(), NAN, NAN);
     for (int version = 0; version < loom_product_versions(); version++) {
+        check_triangles(version, scratch);
         EACH(m, rows) EACH(n, columns) EACH(k, depths) for (int kind = 0; kind < 4; kind++) {
             loom_product_call p = {.transpose_a = kind & 1, .transpose_b = kind >> 1, .m = m, .n = n, .k = k};
             p.a_stride = (p.transpose_a ? m : k) + 3, p.b_stride = (p.transpose_b ? k : n) + 1, p.c_stride = n + 2;

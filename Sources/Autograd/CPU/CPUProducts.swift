@@ -4,7 +4,7 @@ import OpenBLAS
 /// Rows up to which a product with a weight goes through the decoding kernel rather than OpenBLAS.
 private let decodeRows = 32
 /// Floats that one thread needs for a product by our own kernel.
-private let productScratch = loom_product_scratch()
+let productScratch = loom_product_scratch()
 
 extension CPUBackend {
     public func multiplyMatrices(_ p: MatrixProduct) {
@@ -42,7 +42,7 @@ extension CPUBackend {
             transpose_a: p.transposeA ? 1 : 0, transpose_b: p.transposeB ? 1 : 0, m: rows.count, n: columns.count, k: p.k,
             alpha: p.alpha, beta: p.beta, a: a + rows.lowerBound * (p.transposeA ? 1 : lda), a_stride: lda,
             b: b + columns.lowerBound * (p.transposeB ? ldb : 1), b_stride: ldb,
-            c: c + rows.lowerBound * p.n + columns.lowerBound, c_stride: p.n)
+            c: c + rows.lowerBound * p.n + columns.lowerBound, c_stride: p.n, lower: 0, diagonal: 0)
         loom_product(&call, scratch)
     }
 

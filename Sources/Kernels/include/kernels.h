@@ -68,6 +68,10 @@ void loom_softcap_backward(const float *y, const float *dy, float cap, float *dx
 
 /// c [m, n] = alpha op(a) op(b) + beta c, row-major with strides between rows: op(a) is a [m, k], or the transpose of
 /// a [k, m]; op(b) is b [k, n], or the transpose of b [n, k]. c is not read when beta is 0, and must be neither a nor b.
+///
+/// One matrix may be a lower triangle as it is stored: row i of c has nothing of interest after column i + diagonal and
+/// need not be computed there; or row i of a is zero after column i + diagonal. What lies beyond may be left out.
+enum { LOOM_LOWER_NONE = 0, LOOM_LOWER_C = 1, LOOM_LOWER_A = 2 };
 typedef struct {
     int transpose_a, transpose_b;
     loom_size m, n, k;
@@ -78,6 +82,8 @@ typedef struct {
     loom_size b_stride;
     float *c;
     loom_size c_stride;
+    int lower;
+    loom_size diagonal;
 } loom_product_call;
 /// The floats that loom_product needs to work in.
 loom_size loom_product_scratch(void);
