@@ -112,9 +112,6 @@ public final class ProfilingBackend: Backend {
     public func multiplyMatrices(_ product: MatrixProduct) {
         time("matrix product") { inner.multiplyMatrices(product) }
     }
-    public func addBias(_ bias: Tensor, to y: Tensor) {
-        time("bias") { inner.addBias(bias, to: y) }
-    }
     public func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor) {
         time("norm") { inner.layerNorm(x, weight: weight, bias: bias, epsilon: epsilon, into: y, mean: mean, rstd: rstd) }
     }

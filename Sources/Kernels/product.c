@@ -47,7 +47,7 @@ LOOM_INLINE void lay_out_panel(const loom_product_call *p, loom_size first, loom
 /// rows × vectors of the result, all constants. a is [rows, depth] with a stride, or packed as [depth, rows].
 LOOM_INLINE void tile(const int rows, const int vectors, const int packed, const float *a, loom_size a_stride,
                       const float *panel, loom_size depth, float *c, loom_size c_stride, loom_size columns, float alpha,
-                      float beta) {
+                      float beta, const float *bias) {
     enum { MOST = 28, TRIPLES = 6 };
     loom_lanes sums[MOST];
 #pragma unroll
@@ -80,10 +80,16 @@ LOOM_INLINE void tile(const int rows, const int vectors, const int packed, const
                     memcpy(&old, to, sizeof old);
                     sum = sum + old * beta;
                 }
+                if (bias) {
+                    memcpy(&old, bias + v * LOOM_LANES, sizeof old);
+                    sum = sum + old;
+                }
                 memcpy(to, &sum, sizeof sum);
             } else {
-                for (loom_size j = 0; j < columns - v * LOOM_LANES; j++)
-                    to[j] = beta != 0 ? sum[j] + to[j] * beta : sum[j];
+                for (loom_size j = 0; j < columns - v * LOOM_LANES; j++) {
+                    float value = beta != 0 ? sum[j] + to[j] * beta : sum[j];
+                    to[j] = bias ? value + bias[v * LOOM_LANES + j] : value;
+                }
             }
         }
     }
@@ -95,7 +101,8 @@ LOOM_INLINE void tile(const int rows, const int vectors, const int packed, const
 /// depth; in a transposed, the depth that comes before. Rows further down see as many more.
 LOOM_INLINE void block(const int rows, const int vectors, const int packed, const float *a, loom_size a_stride,
                        const float *panel, loom_size depth, loom_size count, float *c, loom_size c_stride,
-                       loom_size columns, float alpha, float beta, int lower, loom_size diagonal) {
+                       loom_size columns, float alpha, float beta, const float *bias, int lower,
+                       loom_size diagonal) {
     const loom_size across = vectors * LOOM_LANES;
     loom_size r = 0;
 #define TILES(N)                                                                                                     \
@@ -105,7 +112,7 @@ LOOM_INLINE void block(const int rows, const int vectors, const int packed, cons
         if (lower == LOOM_LOWER_A && !packed && last + 1 < to) to = last + 1 > 0 ? last + 1 : 0;                     \
         if (lower == LOOM_LOWER_A && packed && r - diagonal > 0) from = r - diagonal < depth ? r - diagonal : depth; \
         tile((N), vectors, packed, a + (packed ? r * depth + from * (N) : r * a_stride), a_stride,                   \
-             panel + from * across, to - from, c + r * c_stride, c_stride, columns, alpha, beta);                    \
+             panel + from * across, to - from, c + r * c_stride, c_stride, columns, alpha, beta, bias);              \
     }
     TILES(rows)
     TILES(rows / 3)
@@ -138,6 +145,7 @@ LOOM_INLINE void product(const loom_product_call *p, float *scratch, const int r
         for (loom_size k0 = 0; k0 == 0 || k0 < p->k; k0 += depth_of_step) {
             loom_size depth = k0 + depth_of_step < p->k ? depth_of_step : p->k - k0;
             float beta = k0 == 0 ? p->beta : 1;
+            int is_last = k0 + depth >= p->k;
             for (loom_size j = j0; j < j1; j += across) {
                 float *panel = panels + (j - j0) * depth;
                 if (vectors > 1 && j1 - j <= LOOM_LANES) {
@@ -153,13 +161,14 @@ LOOM_INLINE void product(const loom_product_call *p, float *scratch, const int r
                 for (loom_size j = j0; j < j1; j += across) {
                     const float *panel = panels + (j - j0) * depth;
                     float *c = p->c + i0 * p->c_stride + j;
+                    const float *bias = is_last && p->bias ? p->bias + j : NULL;
                     // Row i of c or a ends at column i + p->diagonal: counted from here.
                     loom_size diagonal = p->lower == LOOM_LOWER_C ? p->diagonal + i0 - j
                                          : p->transpose_a         ? p->diagonal + k0 - i0
                                                                   : p->diagonal + i0 - k0;
 #define BLOCK(VECTORS, PACKED, A)                                                                                    \
-    block(rows, VECTORS, PACKED, A, p->a_stride, panel, depth, count, c, p->c_stride, j1 - j, p->alpha, beta, p->lower, \
-          diagonal)
+    block(rows, VECTORS, PACKED, A, p->a_stride, panel, depth, count, c, p->c_stride, j1 - j, p->alpha, beta, bias, \
+          p->lower, diagonal)
                     if (vectors > 1 && j1 - j <= LOOM_LANES) {
                         if (p->transpose_a) {
                             BLOCK(1, 1, packed);

@@ -1,6 +1,6 @@
 // Checks of loom_product; included by check.c.
 
-/// op(a) op(b) + beta c in float64, relative to how large its terms may be.
+/// alpha op(a) op(b) + beta c + bias in float64, relative to how large its terms may be.
 static void check_one_product(int version, loom_product_call p, const float *old, float *scratch) {
     for (loom_size i = 0; i < p.m * p.c_stride; i++) p.c[i] = old[i];
     loom_product_version(version, &p, scratch);
@@ -14,7 +14,8 @@ static void check_one_product(int version, loom_product_call p, const float *old
             if (j >= p.n) {
                 require(p.c[i * p.c_stride + j] == old[i * p.c_stride + j], "nothing beside the product is written");
             } else {
-                note(p.c[i * p.c_stride + j], p.alpha * sum + (p.beta == 0 ? 0 : p.beta * before), 1 + sqrt((double)p.k));
+                double want = p.alpha * sum + (p.beta == 0 ? 0 : p.beta * before) + (p.bias ? p.bias[j] : 0);
+                note(p.c[i * p.c_stride + j], want, 1 + sqrt((double)p.k));
             }
         }
 }
@@ -32,6 +33,7 @@ static void check_product_pieces(int version, loom_product_call p, float *scratc
         q.n = piece % 2 ? p.n - j : p.n / 3;
         q.a += p.transpose_a ? i : i * p.a_stride;
         q.b += p.transpose_b ? j * p.b_stride : j;
+        if (p.bias) q.bias += j;
         q.c = parts + i * p.c_stride + j;
         loom_product_version(version, &q, scratch);
     }
@@ -75,17 +77,17 @@ static void check_matrix_products(void) {
             p.a_stride = (p.transpose_a ? m : k) + 3, p.b_stride = (p.transpose_b ? k : n) + 1, p.c_stride = n + 2;
             loom_size a_rows = p.transpose_a ? k : m, b_rows = p.transpose_b ? n : k;
             float *a = floats(a_rows * p.a_stride, -1, 1), *b = floats(b_rows * p.b_stride, -1, 1);
-            float *old = floats(m * p.c_stride, -1, 1);
+            float *old = floats(m * p.c_stride, -1, 1), *bias = floats(n, -1, 1);
             p.a = a, p.b = b, p.c = copy(old, m * p.c_stride);
             p.alpha = 1, p.beta = 0;
             old[0] = NAN;  // not read
             check_one_product(version, p, old, scratch);
-            p.alpha = -0.5f, p.beta = kind < 2 ? 1 : 0.25f;
+            p.alpha = -0.5f, p.beta = kind < 2 ? 1 : 0.25f, p.bias = bias;
             old[0] = 1;
             check_one_product(version, p, old, scratch);
             free(p.c);
             check_product_pieces(version, p, scratch);
-            free(a), free(b), free(old);
+            free(a), free(b), free(old), free(bias);
         }
     }
     free(scratch);

@@ -62,7 +62,7 @@ extension CPUBackend {
                 for (gradient, pointer, stride) in [(dKey, dk, layout.kStride), (dValue, dv, layout.vStride)] {
                     guard let gradient, let pointer, !gradient.accumulate else { continue }
                     let start = pointer + b * layout.keyCount * stride + group * dim
-                    for row in 0..<layout.keyCount { loom_fill(start + row * stride, 0, dim) }
+                    loom_fill_rows(start, 0, layout.keyCount, dim, stride)
                 }
                 for h in group * layout.group..<(group + 1) * layout.group {
                     for strip in 0..<layout.strips {
@@ -72,10 +72,7 @@ extension CPUBackend {
                         let keyAt = (b * layout.keyCount + keys.lowerBound) * layout.kStride + group * dim
                         let valueAt = (b * layout.keyCount + keys.lowerBound) * layout.vStride + group * dim
                         let outAt = (b * layout.queries + rows.lowerBound) * layout.outStride + h * dim
-                        for row in 0..<rows.count {
-                            let at = outAt + row * layout.outStride
-                            loom_row_dots(dOut + at, out + at, delta + row, 1, dim, 0)
-                        }
+                        loom_attention_delta(dOut + outAt, out + outAt, rows.count, dim, layout.outStride, delta)
                         let diagonal = shape.query_position - shape.key_position
                         product(
                             .lowerResult(diagonal), transposeB: true, m: rows.count, n: keys.count, k: dim, q + queryAt,
@@ -155,7 +152,7 @@ private func product(
         }
     var call = loom_product_call(
         transpose_a: transposeA ? 1 : 0, transpose_b: transposeB ? 1 : 0, m: m, n: n, k: k, alpha: 1, beta: beta, a: a,
-        a_stride: lda, b: b, b_stride: ldb, c: c, c_stride: ldc, lower: Int32(lower), diagonal: diagonal)
+        a_stride: lda, b: b, b_stride: ldb, c: c, c_stride: ldc, bias: nil, lower: Int32(lower), diagonal: diagonal)
     loom_product(&call, scratch)
 }
 

@@ -10,20 +10,25 @@ extension CPUBackend {
     public func multiplyMatrices(_ p: MatrixProduct) {
         guard p.m > 0, p.n > 0 else { return }
         let isWeight = !p.transposeA && p.transposeB && p.beta == 0 && p.alpha == 1
-        if isWeight, p.m <= decodeRows { return decodeProduct(p) }
-        guard p.b.dtype == .float32 else { return compressedProduct(p) }
+        if isWeight, p.m <= decodeRows {
+            decodeProduct(p)
+        } else if p.b.dtype != .float32 {
+            compressedProduct(p)
+        } else if isSmall(p) {
+            return smallProduct(p)
+        } else {
+            largeProduct(p)
+        }
+        if let bias = p.bias { addBias(bias, to: p.c) }
+    }
+
+    private func largeProduct(_ p: MatrixProduct) {
         let (a, b, c) = (p.a.f32, p.b.f32, p.c.f32)
         let (across, down) = grid(p)
-        let size = isSmall(p) ? productScratch : 0
-        let memory = size > 0 ? workspace(across * down * size) : nil
         parallel(across * down) { task in
             let rows = piece(p.m, task / across, of: down), columns = piece(p.n, task % across, of: across)
             guard !rows.isEmpty, !columns.isEmpty else { return }
-            if let memory {
-                ownProduct(p, a, b, c, rows, columns, memory + task * size)
-            } else {
-                gemm(p, a, b, c, rows, columns)
-            }
+            gemm(p, a, b, c, rows, columns)
         }
     }
 
@@ -33,17 +38,23 @@ extension CPUBackend {
         p.m * p.n * p.k <= 1 << 29 && (p.transposeA || p.k <= 1024)
     }
 
-    private func ownProduct(
-        _ p: MatrixProduct, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-        _ rows: Range<Int>, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
-    ) {
+    /// A product by our own kernel, its bias added while results are in registers.
+    private func smallProduct(_ p: MatrixProduct) {
+        let (a, b, c, bias) = (p.a.f32, p.b.f32, p.c.f32, p.bias?.f32)
         let (lda, ldb) = (p.transposeA ? p.m : p.k, p.transposeB ? p.k : p.n)
-        var call = loom_product_call(
-            transpose_a: p.transposeA ? 1 : 0, transpose_b: p.transposeB ? 1 : 0, m: rows.count, n: columns.count, k: p.k,
-            alpha: p.alpha, beta: p.beta, a: a + rows.lowerBound * (p.transposeA ? 1 : lda), a_stride: lda,
-            b: b + columns.lowerBound * (p.transposeB ? ldb : 1), b_stride: ldb,
-            c: c + rows.lowerBound * p.n + columns.lowerBound, c_stride: p.n, lower: 0, diagonal: 0)
-        loom_product(&call, scratch)
+        let (across, down) = grid(p)
+        let memory = workspace(across * down * productScratch)
+        parallel(across * down) { task in
+            let rows = piece(p.m, task / across, of: down), columns = piece(p.n, task % across, of: across)
+            guard !rows.isEmpty, !columns.isEmpty else { return }
+            var call = loom_product_call(
+                transpose_a: p.transposeA ? 1 : 0, transpose_b: p.transposeB ? 1 : 0, m: rows.count, n: columns.count,
+                k: p.k, alpha: p.alpha, beta: p.beta, a: a + rows.lowerBound * (p.transposeA ? 1 : lda), a_stride: lda,
+                b: b + columns.lowerBound * (p.transposeB ? ldb : 1), b_stride: ldb,
+                c: c + rows.lowerBound * p.n + columns.lowerBound, c_stride: p.n,
+                bias: bias.map { UnsafePointer($0 + columns.lowerBound) }, lower: 0, diagonal: 0)
+            loom_product(&call, memory + task * productScratch)
+        }
     }
 
     /// A few rows against a weight are bound by reading the weight: once, at memory bandwidth.
@@ -150,7 +161,7 @@ extension CPUBackend {
         return boundary(index)..<boundary(index + 1)
     }
 
-    public func addBias(_ bias: Tensor, to y: Tensor) {
+    private func addBias(_ bias: Tensor, to y: Tensor) {
         let (pb, py, columns) = (bias.f32, y.f32, y.columns)
         rows(y.rows, columns: columns) { _, range in
             loom_add_bias(py + range.lowerBound * columns, pb, range.count, columns)

@@ -22,6 +22,8 @@ void loom_pool_run(loom_pool *pool, loom_size tasks, void (*body)(void *context,
 // ---- elementwise (elementwise.c) ----------------------------------------------------------------------------------
 
 void loom_fill(float *y, float value, loom_size n);
+/// y[r * stride + c] = value
+void loom_fill_rows(float *y, float value, loom_size rows, loom_size columns, loom_size stride);
 void loom_add(const float *a, const float *b, float *y, loom_size n);                 // y = a + b (y may be a or b)
 void loom_scale(const float *x, float s, float *y, loom_size n);                      // y = s x   (y may be x)
 void loom_accumulate(const float *x, float s, float *y, loom_size n);                 // y += s x
@@ -82,6 +84,7 @@ typedef struct {
     loom_size b_stride;
     float *c;
     loom_size c_stride;
+    const float *bias;  // [n], added to every row, or NULL
     int lower;
     loom_size diagonal;
 } loom_product_call;
@@ -176,9 +179,12 @@ typedef struct {
 /// lse[i] = logsumexp(z), -infinity for a row that sees no key.
 void loom_attention_softmax(const loom_strip *s, float *scores, float *lse);
 /// Backward. scores (raw q·k again) -> weights after dropout (for dV); dweights = dO·Vᵀ -> gradient by the raw scores.
-/// delta[i] = Σ_d dO[i, d] O[i, d].
+/// delta as from loom_attention_delta.
 void loom_attention_softmax_backward(const loom_strip *s, float *scores, float *dweights, const float *lse,
                                      const float *delta);
+/// delta[i] = Σ_d dO[i, d] O[i, d], both [rows, dim] with a stride.
+void loom_attention_delta(const float *dout, const float *out, loom_size rows, loom_size dim, loom_size stride,
+                          float *delta);
 /// One query against a ring of keys and values (key j at keys + j * stride, likewise values), `count` of them filled;
 /// the query's own key is at slot `newest`, and slot (newest - d) mod count lies d back. out[dim]; scratch[count].
 /// k, v strides in elements. z as above.
