@@ -88,7 +88,8 @@ public protocol Backend: AnyObject {
     func attentionDecode(_ call: DecodeCall, output: Tensor)
 
     // Optimizers
-    func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep)
+    /// All parameters of a step at once: most are too small to be worth a call.
+    func adamW(_ updates: [AdamWUpdate])
     func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
         nesterov: Bool)
@@ -143,6 +144,16 @@ public struct MatrixProduct {
     ) {
         (self.a, self.transposeA, self.b, self.transposeB, self.c) = (a, transposeA, b, transposeB, c)
         (self.m, self.n, self.k, self.alpha, self.beta, self.bias) = (m, n, k, alpha, beta, bias)
+    }
+}
+
+/// One parameter p with its gradient g and the averages m and v of g and g², all of one size.
+public struct AdamWUpdate {
+    public let p: Tensor, g: Tensor, m: Tensor, v: Tensor
+    public let step: AdamWStep
+
+    public init(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
+        (self.p, self.g, self.m, self.v, self.step) = (p, g, m, v, step)
     }
 }
 

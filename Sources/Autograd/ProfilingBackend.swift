@@ -174,8 +174,8 @@ public final class ProfilingBackend: Backend {
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
         time("attention") { inner.attentionDecode(call, output: output) }
     }
-    public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
-        time("AdamW") { inner.adamW(p, g, m, v, step) }
+    public func adamW(_ updates: [AdamWUpdate]) {
+        time("AdamW") { inner.adamW(updates) }
     }
     public func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool

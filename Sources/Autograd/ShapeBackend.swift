@@ -61,7 +61,7 @@ public final class ShapeBackend: Backend {
         dValue: HeadGradient?
     ) {}
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {}
-    public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {}
+    public func adamW(_ updates: [AdamWUpdate]) {}
     public func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
     ) {}
