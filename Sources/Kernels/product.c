@@ -123,15 +123,18 @@ LOOM_INLINE void block(const int rows, const int vectors, const int packed, cons
 /// Columns first ..< first + count of a [depth, stride] as tiles [depth, rows].
 LOOM_INLINE void pack_rows(const int rows, const float *a, loom_size a_stride, loom_size depth, loom_size count,
                            float *packed) {
-    loom_size r = 0;
-#define TILES(N)                                                                                          \
-    for (; r + (N) <= count; r += (N))                                                                    \
-        for (loom_size k = 0; k < depth; k++)                                                             \
+    // A few steps of the depth at a time, whose cache lines are shared by neighbouring tiles.
+    for (loom_size start = 0; start < depth; start += LOOM_LANES) {
+        loom_size end = start + LOOM_LANES < depth ? start + LOOM_LANES : depth, r = 0;
+#define TILES(N)                                                                                   \
+    for (; r + (N) <= count; r += (N))                                                             \
+        for (loom_size k = start; k < end; k++)                                                    \
             memcpy(packed + r * depth + k * (N), a + k * a_stride + r, (size_t)(N) * sizeof(float));
-    TILES(rows)
-    TILES(rows / 3)
-    TILES(1)
+        TILES(rows)
+        TILES(rows / 3)
+        TILES(1)
 #undef TILES
+    }
 }
 
 /// The whole product in tiles of rows × (16 vectors), constants.
