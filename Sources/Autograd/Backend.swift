@@ -56,7 +56,6 @@ public protocol Backend: AnyObject {
 
     // Products
     func multiplyMatrices(_ product: MatrixProduct)
-    func addBias(_ bias: Tensor, to y: Tensor)
 
     // Normalization
     func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor)
@@ -89,7 +88,8 @@ public protocol Backend: AnyObject {
     func attentionDecode(_ call: DecodeCall, output: Tensor)
 
     // Optimizers
-    func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep)
+    /// All parameters of a step at once: most are too small to be worth a call.
+    func adamW(_ updates: [AdamWUpdate])
     func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
         nesterov: Bool)
@@ -128,7 +128,7 @@ public struct DropoutMask: Sendable {
     }
 }
 
-/// c = alpha·op(a)·op(b) + beta·c. b may be bfloat16 or int8 where it is a weight: transposed, beta zero, alpha one.
+/// c = alpha·op(a)·op(b) + beta·c + bias, the bias [n] added to every row. b may be bfloat16 or int8 where it is a weight: transposed, beta zero, alpha one.
 public struct MatrixProduct {
     public var a: Tensor, transposeA: Bool
     public var b: Tensor, transposeB: Bool
@@ -136,13 +136,24 @@ public struct MatrixProduct {
     public var m: Int, n: Int, k: Int
     public var alpha: Float = 1
     public var beta: Float = 0
+    public var bias: Tensor?
 
     public init(
         _ a: Tensor, _ b: Tensor, transposeA: Bool = false, transposeB: Bool = false, into c: Tensor, m: Int, n: Int, k: Int,
-        alpha: Float = 1, beta: Float = 0
+        alpha: Float = 1, beta: Float = 0, bias: Tensor? = nil
     ) {
         (self.a, self.transposeA, self.b, self.transposeB, self.c) = (a, transposeA, b, transposeB, c)
-        (self.m, self.n, self.k, self.alpha, self.beta) = (m, n, k, alpha, beta)
+        (self.m, self.n, self.k, self.alpha, self.beta, self.bias) = (m, n, k, alpha, beta, bias)
+    }
+}
+
+/// One parameter p with its gradient g and the averages m and v of g and g², all of one size.
+public struct AdamWUpdate {
+    public let p: Tensor, g: Tensor, m: Tensor, v: Tensor
+    public let step: AdamWStep
+
+    public init(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
+        (self.p, self.g, self.m, self.v, self.step) = (p, g, m, v, step)
     }
 }
 

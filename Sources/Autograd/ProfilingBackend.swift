@@ -112,9 +112,6 @@ public final class ProfilingBackend: Backend {
     public func multiplyMatrices(_ product: MatrixProduct) {
         time("matrix product") { inner.multiplyMatrices(product) }
     }
-    public func addBias(_ bias: Tensor, to y: Tensor) {
-        time("bias") { inner.addBias(bias, to: y) }
-    }
     public func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor) {
         time("norm") { inner.layerNorm(x, weight: weight, bias: bias, epsilon: epsilon, into: y, mean: mean, rstd: rstd) }
     }
@@ -177,8 +174,8 @@ public final class ProfilingBackend: Backend {
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
         time("attention") { inner.attentionDecode(call, output: output) }
     }
-    public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
-        time("AdamW") { inner.adamW(p, g, m, v, step) }
+    public func adamW(_ updates: [AdamWUpdate]) {
+        time("AdamW") { inner.adamW(updates) }
     }
     public func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool

@@ -37,7 +37,6 @@ public final class ShapeBackend: Backend {
     public func shift(_ x: Tensor, first: Tensor?, into y: Tensor, reverse: Bool, accumulate: Bool) {}
     public func columnSums(_ x: Tensor, addedTo y: Tensor) {}
     public func multiplyMatrices(_ product: MatrixProduct) {}
-    public func addBias(_ bias: Tensor, to y: Tensor) {}
     public func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor) {}
     public func layerNormBackward(
         _ x: Tensor, weight: Tensor?, mean: Tensor, rstd: Tensor, dy: Tensor, dx: Tensor?, accumulate: Bool, dweight: Tensor?,
@@ -62,7 +61,7 @@ public final class ShapeBackend: Backend {
         dValue: HeadGradient?
     ) {}
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {}
-    public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {}
+    public func adamW(_ updates: [AdamWUpdate]) {}
     public func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
     ) {}

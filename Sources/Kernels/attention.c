@@ -98,6 +98,18 @@ LOOM_INLINE void backward_dropped(const loom_strip *s, float *x, float *dx, loom
     }
 }
 
+LOOM_HOT void loom_attention_delta(const float *dout, const float *out, loom_size rows, loom_size dim, loom_size stride,
+                                   float *delta) {
+    for (loom_size i = 0; i < rows; i++) {
+        LOOM_REASSOCIATE
+        const float *left = dout + i * stride, *right = out + i * stride;
+        float sum = 0;
+        LOOM_ROWS
+        for (loom_size d = 0; d < dim; d++) sum += left[d] * right[d];
+        delta[i] = sum;
+    }
+}
+
 LOOM_HOT void loom_attention_softmax_backward(const loom_strip *s, float *scores, float *dweights, const float *lse,
                                               const float *delta) {
     for (loom_size i = 0; i < s->rows; i++) {

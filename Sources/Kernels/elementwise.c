@@ -5,6 +5,11 @@ LOOM_HOT void loom_fill(float *y, float value, loom_size n) {
     for (loom_size i = 0; i < n; i++) y[i] = value;
 }
 
+LOOM_HOT void loom_fill_rows(float *y, float value, loom_size rows, loom_size columns, loom_size stride) {
+    for (loom_size r = 0; r < rows; r++)
+        for (loom_size c = 0; c < columns; c++) y[r * stride + c] = value;
+}
+
 LOOM_HOT void loom_add(const float *a, const float *b, float *y, loom_size n) {
     LOOM_VECTORIZE
     for (loom_size i = 0; i < n; i++) y[i] = a[i] + b[i];

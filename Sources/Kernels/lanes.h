@@ -69,4 +69,30 @@ LOOM_INLINE void loom_sum_lanes_16(const loom_lanes *v, float *sums) {
 
 #undef LOOM_MERGE
 
+/// to[j * to_stride + i] = from[i * from_stride + j] for i, j < 16: four rounds, each of which brings lanes 8, 4, 2 and 1
+/// apart into one vector.
+LOOM_INLINE void loom_transpose_lanes(const float *from, loom_size from_stride, float *to, loom_size to_stride) {
+    loom_lanes x[16], y[16];
+#pragma unroll
+    for (int i = 0; i < 16; i++) memcpy(&x[i], from + i * from_stride, sizeof x[i]);
+#define LOOM_EXCHANGE(x, y, DISTANCE, LOW, HIGH)                                                   \
+    _Pragma("unroll") for (int i = 0; i < 16; i++) if (!(i & (DISTANCE))) {                        \
+        y[i] = __builtin_shufflevector(x[i], x[i + (DISTANCE)], LOW);                              \
+        y[i + (DISTANCE)] = __builtin_shufflevector(x[i], x[i + (DISTANCE)], HIGH);                \
+    }
+#define LOOM_LANES_OF(...) __VA_ARGS__
+    LOOM_EXCHANGE(x, y, 8, LOOM_LANES_OF(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+                  LOOM_LANES_OF(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+    LOOM_EXCHANGE(y, x, 4, LOOM_LANES_OF(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+                  LOOM_LANES_OF(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+    LOOM_EXCHANGE(x, y, 2, LOOM_LANES_OF(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+                  LOOM_LANES_OF(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+    LOOM_EXCHANGE(y, x, 1, LOOM_LANES_OF(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+                  LOOM_LANES_OF(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+#undef LOOM_LANES_OF
+#undef LOOM_EXCHANGE
+#pragma unroll
+    for (int i = 0; i < 16; i++) memcpy(to + i * to_stride, &x[i], sizeof x[i]);
+}
+
 #endif

@@ -136,13 +136,20 @@ public final class Optimizer {
         // PyTorch's rule: clip / (norm + 1e-6), never above one.
         let scale = clip > 0 ? min(1, clip / (norm + 1e-6)) : 1
         let factor = schedule.factor(step), momentum = schedule.momentum(step, usual: plan.momentum)
+        var together: [AdamWUpdate] = []
+        together.reserveCapacity(moving.count)
         for item in moving {
             let decay = item.weightDecay * (item.schedulesDecay ? schedule.decayFactor(step) : 1)
-            item.rule.update(
-                UpdateNumbers(
-                    step: step + 1, lr: Float(item.lr * factor), weightDecay: Float(decay), momentum: Float(momentum),
-                    gradientScale: Float(scale)))
+            let numbers = UpdateNumbers(
+                step: step + 1, lr: Float(item.lr * factor), weightDecay: Float(decay), momentum: Float(momentum),
+                gradientScale: Float(scale))
+            if let adam = item.rule as? AdamW {
+                together.append(adam.updating(numbers))
+            } else {
+                item.rule.update(numbers)
+            }
         }
+        if !together.isEmpty { gradients.backend.adamW(together) }
     }
 
     /// What the rules remember, by name: "layers.0.mlp.up.weight/m".

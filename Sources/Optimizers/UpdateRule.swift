@@ -34,8 +34,11 @@ final class AdamW: UpdateRule {
 
     var state: [(name: String, tensor: Tensor)] { [("m", m), ("v", v)] }
 
-    func update(_ n: UpdateNumbers) {
-        parameter.backend.adamW(
+    func update(_ n: UpdateNumbers) { parameter.backend.adamW([updating(n)]) }
+
+    /// The update, to be made together with others.
+    func updating(_ n: UpdateNumbers) -> AdamWUpdate {
+        AdamWUpdate(
             parameter, gradient, m, v,
             AdamWStep(
                 gradientScale: n.gradientScale, lr: n.lr, beta1: beta1, beta2: beta2, epsilon: epsilon,

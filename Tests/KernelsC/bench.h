@@ -127,6 +127,17 @@ static void bench_layers(void) {
         BENCH(name, seen, 16, loom_attention_softmax_backward(&s, x, y, lse, delta));
         free(x), free(y), free(kept);
     }
+    for (int kind = 0; kind < 3; kind++) {  // forward, the gradient by the input, the gradient by the weight
+        loom_size m = kind == 2 ? 256 : 384, n = kind == 0 ? 256 : 128, k = kind == 0 ? 128 : kind == 1 ? 256 : 384;
+        float *a = floats(m * k, -1, 1), *b = floats(n * k, -1, 1), *c = floats(m * n, 0, 0);
+        float *scratch = floats(loom_product_scratch(), 0, 0);
+        loom_product_call p = {.transpose_a = kind == 2, .transpose_b = kind == 0, .m = m, .n = n, .k = k, .alpha = 1,
+                               .a = a, .a_stride = kind == 2 ? m : k, .b = b, .b_stride = kind == 0 ? k : n, .c = c,
+                               .c_stride = n};
+        snprintf(name, sizeof name, "product %d (by multiply-add)", kind);
+        BENCH(name, m * n * k, 0, loom_product(&p, scratch));
+        free(a), free(b), free(c), free(scratch);
+    }
     for (loom_size count = 128; count <= 2048; count *= 16) {
         loom_size dim = 64, stride = 12 * dim;
         float *k = floats(count * stride, -1, 1), *v = floats(count * stride, -1, 1), q[64] = {1}, out[64];

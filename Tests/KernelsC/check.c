@@ -335,6 +335,7 @@ static void check_random(void) {
 
 #include "check_layers.h"
 #include "check_decode.h"
+#include "check_product.h"
 #include "bench.h"
 
 int main(int count, char **arguments) {
@@ -350,6 +351,7 @@ int main(int count, char **arguments) {
     check_random();
     check_layers();
     check_decode();
+    check_matrix_products();
     printf(failures ? "%d FAILED\n" : "all good\n", failures);
     return failures != 0;
 }

@@ -10,11 +10,12 @@ extension CPUBackend {
         let (out, logs) = (output.f32, lse.f32)
         let strips = layout.strips, units = call.batch * layout.heads * strips
         let tasks = units * layout.work > CPUBackend.grain ? min(threads, units) : 1
-        let size = stripRows * layout.widestStrip
+        let size = stripRows * layout.widestStrip + productScratch
         let memory = workspace(tasks * size)
         parallel(tasks) { task in
-            let scores = memory + task * size
-            for unit in stride(from: task, to: units, by: tasks) {
+            let scratch = memory + task * size
+            let scores = scratch + productScratch
+            for unit in share(units, of: call.batch * layout.heads, task, tasks) {
                 let (b, h, strip) = (unit / strips / layout.heads, unit / strips % layout.heads, unit % strips)
                 let rows = layout.rows(strip), keys = layout.keys(rows)
                 var shape = layout.strip(call, batch: b, head: h, rows: rows, keys: keys)
@@ -22,14 +23,16 @@ extension CPUBackend {
                 let queryRow = q + (b * layout.queries + rows.lowerBound) * layout.qStride + h * layout.dim
                 let keyRow = k + (b * layout.keyCount + keys.lowerBound) * layout.kStride + group * layout.dim
                 let valueRow = v + (b * layout.keyCount + keys.lowerBound) * layout.vStride + group * layout.dim
-                sgemm(
-                    transposeB: true, m: rows.count, n: keys.count, k: layout.dim, queryRow, layout.qStride, keyRow,
-                    layout.kStride, scores, keys.count)
+                let diagonal = shape.query_position - shape.key_position
+                product(
+                    .lowerResult(diagonal), transposeB: true, m: rows.count, n: keys.count, k: layout.dim, queryRow,
+                    layout.qStride, keyRow, layout.kStride, scores, keys.count, scratch)
                 loom_attention_softmax(
                     &shape, scores, logs + (b * layout.heads + h) * layout.queries + rows.lowerBound)
-                sgemm(
-                    m: rows.count, n: layout.dim, k: keys.count, scores, keys.count, valueRow, layout.vStride,
-                    out + (b * layout.queries + rows.lowerBound) * layout.outStride + h * layout.dim, layout.outStride)
+                product(
+                    .lowerFactor(diagonal), m: rows.count, n: layout.dim, k: keys.count, scores, keys.count, valueRow,
+                    layout.vStride, out + (b * layout.queries + rows.lowerBound) * layout.outStride + h * layout.dim,
+                    layout.outStride, scratch)
             }
         }
     }
@@ -46,19 +49,20 @@ extension CPUBackend {
         // One unit is a key head with all its query heads: nobody else adds to its keys and values.
         let units = call.batch * layout.keyHeads
         let tasks = units * layout.strips * layout.work > CPUBackend.grain ? min(threads, units) : 1
-        let size = 2 * stripRows * layout.widestStrip + stripRows
+        let size = 2 * stripRows * layout.widestStrip + stripRows + productScratch
         let memory = workspace(tasks * size)
         let dim = layout.dim
         parallel(tasks) { task in
-            let scores = memory + task * size
+            let scratch = memory + task * size
+            let scores = scratch + productScratch
             let dScores = scores + stripRows * layout.widestStrip
             let delta = dScores + stripRows * layout.widestStrip
-            for unit in stride(from: task, to: units, by: tasks) {
+            for unit in share(units, of: units, task, tasks) {
                 let (b, group) = (unit / layout.keyHeads, unit % layout.keyHeads)
                 for (gradient, pointer, stride) in [(dKey, dk, layout.kStride), (dValue, dv, layout.vStride)] {
                     guard let gradient, let pointer, !gradient.accumulate else { continue }
                     let start = pointer + b * layout.keyCount * stride + group * dim
-                    for row in 0..<layout.keyCount { loom_fill(start + row * stride, 0, dim) }
+                    loom_fill_rows(start, 0, layout.keyCount, dim, stride)
                 }
                 for h in group * layout.group..<(group + 1) * layout.group {
                     for strip in 0..<layout.strips {
@@ -68,33 +72,32 @@ extension CPUBackend {
                         let keyAt = (b * layout.keyCount + keys.lowerBound) * layout.kStride + group * dim
                         let valueAt = (b * layout.keyCount + keys.lowerBound) * layout.vStride + group * dim
                         let outAt = (b * layout.queries + rows.lowerBound) * layout.outStride + h * dim
-                        for row in 0..<rows.count {
-                            let at = outAt + row * layout.outStride
-                            loom_row_dots(dOut + at, out + at, delta + row, 1, dim, 0)
-                        }
-                        sgemm(
-                            transposeB: true, m: rows.count, n: keys.count, k: dim, q + queryAt, layout.qStride,
-                            k + keyAt, layout.kStride, scores, keys.count)
-                        sgemm(
-                            transposeB: true, m: rows.count, n: keys.count, k: dim, dOut + outAt, layout.outStride,
-                            v + valueAt, layout.vStride, dScores, keys.count)
+                        loom_attention_delta(dOut + outAt, out + outAt, rows.count, dim, layout.outStride, delta)
+                        let diagonal = shape.query_position - shape.key_position
+                        product(
+                            .lowerResult(diagonal), transposeB: true, m: rows.count, n: keys.count, k: dim, q + queryAt,
+                            layout.qStride, k + keyAt, layout.kStride, scores, keys.count, scratch)
+                        product(
+                            .lowerResult(diagonal), transposeB: true, m: rows.count, n: keys.count, k: dim, dOut + outAt,
+                            layout.outStride, v + valueAt, layout.vStride, dScores, keys.count, scratch)
                         loom_attention_softmax_backward(
                             &shape, scores, dScores,
                             logs + (b * layout.heads + h) * layout.queries + rows.lowerBound, delta)
                         if let dv {
-                            sgemm(
-                                transposeA: true, m: keys.count, n: dim, k: rows.count, scores, keys.count,
-                                dOut + outAt, layout.outStride, beta: 1, dv + valueAt, layout.vStride)
+                            product(
+                                .lowerFactor(diagonal), transposeA: true, m: keys.count, n: dim, k: rows.count, scores,
+                                keys.count, dOut + outAt, layout.outStride, beta: 1, dv + valueAt, layout.vStride, scratch)
                         }
                         if let dk {
-                            sgemm(
-                                transposeA: true, m: keys.count, n: dim, k: rows.count, dScores, keys.count,
-                                q + queryAt, layout.qStride, beta: 1, dk + keyAt, layout.kStride)
+                            product(
+                                .lowerFactor(diagonal), transposeA: true, m: keys.count, n: dim, k: rows.count, dScores,
+                                keys.count, q + queryAt, layout.qStride, beta: 1, dk + keyAt, layout.kStride, scratch)
                         }
                         if let dq {
-                            sgemm(
-                                m: rows.count, n: dim, k: keys.count, dScores, keys.count, k + keyAt, layout.kStride,
-                                beta: dQuery?.accumulate == true ? 1 : 0, dq + queryAt, layout.qStride)
+                            product(
+                                .lowerFactor(diagonal), m: rows.count, n: dim, k: keys.count, dScores, keys.count,
+                                k + keyAt, layout.kStride, beta: dQuery?.accumulate == true ? 1 : 0, dq + queryAt,
+                                layout.qStride, scratch)
                         }
                     }
                 }
@@ -122,6 +125,35 @@ extension CPUBackend {
             }
         }
     }
+}
+
+/// A task's units of work: neighbours where every task gets whole `groups` of them, so that a thread stays with the rows
+/// it has in its cache from the operation before; else every `tasks`-th, since later strips are longer.
+private func share(_ units: Int, of groups: Int, _ task: Int, _ tasks: Int) -> StrideTo<Int> {
+    guard groups % tasks == 0 else { return stride(from: task, to: units, by: tasks) }
+    return stride(from: units / tasks * task, to: units / tasks * (task + 1), by: 1)
+}
+
+/// What of an attention's product need not be computed, since a query sees no later key: row i of the scores, or of the
+/// factor a as it is stored, ends at column i + the number given.
+private enum Triangle { case lowerResult(Int), lowerFactor(Int) }
+
+/// c = op(a)·op(b) + beta·c by our own kernel, on the calling thread.
+@inline(__always)
+private func product(
+    _ triangle: Triangle, transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int,
+    _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int, beta: Float = 0,
+    _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ scratch: UnsafeMutablePointer<Float>
+) {
+    let (lower, diagonal) =
+        switch triangle {
+        case .lowerResult(let diagonal): (LOOM_LOWER_C, diagonal)
+        case .lowerFactor(let diagonal): (LOOM_LOWER_A, diagonal)
+        }
+    var call = loom_product_call(
+        transpose_a: transposeA ? 1 : 0, transpose_b: transposeB ? 1 : 0, m: m, n: n, k: k, alpha: 1, beta: beta, a: a,
+        a_stride: lda, b: b, b_stride: ldb, c: c, c_stride: ldc, bias: nil, lower: Int32(lower), diagonal: diagonal)
+    loom_product(&call, scratch)
 }
 
 /// One sequence's ring of one key/value head.

@@ -110,8 +110,7 @@ public final class CPUBackend: Backend {
     }
 
     public func fillColumns(_ y: Tensor, _ columns: Range<Int>, _ value: Float) {
-        let p = y.f32, stride = y.columns
-        for row in 0..<y.rows { loom_fill(p + row * stride + columns.lowerBound, value, columns.count) }
+        loom_fill_rows(y.f32 + columns.lowerBound, value, y.rows, columns.count, y.columns)
     }
 
     public func fillUniform(_ y: Tensor, low: Float, high: Float, key: UInt64, stream: UInt64) {

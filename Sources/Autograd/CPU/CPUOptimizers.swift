@@ -1,12 +1,20 @@
 import Kernels
 
 extension CPUBackend {
-    public func adamW(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
-        let (pp, pg, pm, pv) = (p.f32, g.f32, m.f32, v.f32)
-        elements(p.count) {
-            loom_adamw(
-                pp + $0, pg + $0, pm + $0, pv + $0, $1, step.gradientScale, step.lr, step.beta1, step.beta2,
-                step.epsilon, step.decay, step.correction1, step.correction2)
+    public func adamW(_ updates: [AdamWUpdate]) {
+        // Threads share the elements of all parameters, laid end to end, in one go.
+        elements(updates.reduce(0) { $0 + $1.p.count }) { start, count in
+            var first = 0
+            for update in updates {
+                let size = update.p.count, step = update.step
+                let low = max(start, first) - first, high = min(start + count, first + size) - first
+                first += size
+                guard low < high else { continue }
+                loom_adamw(
+                    update.p.f32 + low, update.g.f32 + low, update.m.f32 + low, update.v.f32 + low, high - low,
+                    step.gradientScale, step.lr, step.beta1, step.beta2, step.epsilon, step.decay, step.correction1,
+                    step.correction2)
+            }
         }
     }
 

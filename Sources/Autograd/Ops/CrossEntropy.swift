@@ -59,8 +59,7 @@ extension Tensor {
             let x = reshapedRows(m, k).slice(range)
             let logits = context.empty([range.count, n])
             backend.multiplyMatrices(
-                MatrixProduct(x, weight, transposeB: true, into: logits, m: range.count, n: n, k: k))
-            if let bias { backend.addBias(bias, to: logits) }
+                MatrixProduct(x, weight, transposeB: true, into: logits, m: range.count, n: n, k: k, bias: bias))
             backend.crossEntropy(
                 logits, targets: targets.reshapedRows(m, 1).slice(range), vocabulary: options.vocabulary,
                 softcap: options.softcap, losses: losses.slice(range), gradientScale: needed ? options.scale : nil,

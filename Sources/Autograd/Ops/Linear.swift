@@ -4,8 +4,7 @@ extension Tensor {
         let (m, k, n) = (rows, columns, weight.shape[0])
         precondition(weight.count == n * k, "a weight of \(weight.shape) does not take \(shape)")
         let y = context.empty(shape.dropLast() + [n])
-        backend.multiplyMatrices(MatrixProduct(self, weight, transposeB: true, into: y, m: m, n: n, k: k))
-        if let bias { backend.addBias(bias, to: y) }
+        backend.multiplyMatrices(MatrixProduct(self, weight, transposeB: true, into: y, m: m, n: n, k: k, bias: bias))
         y.recordBackward(from: [self, weight, bias]) { [kept, gradient, backend] dy in
             // First, so that an input made again is gone before the gradient by it takes as much memory.
             if let gradient = weight.gradient {

@@ -22,6 +22,8 @@ void loom_pool_run(loom_pool *pool, loom_size tasks, void (*body)(void *context,
 // ---- elementwise (elementwise.c) ----------------------------------------------------------------------------------
 
 void loom_fill(float *y, float value, loom_size n);
+/// y[r * stride + c] = value
+void loom_fill_rows(float *y, float value, loom_size rows, loom_size columns, loom_size stride);
 void loom_add(const float *a, const float *b, float *y, loom_size n);                 // y = a + b (y may be a or b)
 void loom_scale(const float *x, float s, float *y, loom_size n);                      // y = s x   (y may be x)
 void loom_accumulate(const float *x, float s, float *y, loom_size n);                 // y += s x
@@ -63,6 +65,35 @@ void loom_gated_backward(int kind, const float *x, const float *dy, float *dx, l
 void loom_softcap(const float *x, float cap, float *y, loom_size n);
 /// dx = dy (1 - (y / cap)²), y being the OUTPUT of loom_softcap; or dx += when accumulate.
 void loom_softcap_backward(const float *y, const float *dy, float cap, float *dx, loom_size n, int accumulate);
+
+// ---- products (product.c) ----------------------------------------------------------------------------------------
+
+/// c [m, n] = alpha op(a) op(b) + beta c, row-major with strides between rows: op(a) is a [m, k], or the transpose of
+/// a [k, m]; op(b) is b [k, n], or the transpose of b [n, k]. c is not read when beta is 0, and must be neither a nor b.
+///
+/// One matrix may be a lower triangle as it is stored: row i of c has nothing of interest after column i + diagonal and
+/// need not be computed there; or row i of a is zero after column i + diagonal. What lies beyond may be left out.
+enum { LOOM_LOWER_NONE = 0, LOOM_LOWER_C = 1, LOOM_LOWER_A = 2 };
+typedef struct {
+    int transpose_a, transpose_b;
+    loom_size m, n, k;
+    float alpha, beta;
+    const float *a;
+    loom_size a_stride;
+    const float *b;
+    loom_size b_stride;
+    float *c;
+    loom_size c_stride;
+    const float *bias;  // [n], added to every row, or NULL
+    int lower;
+    loom_size diagonal;
+} loom_product_call;
+/// The floats that loom_product needs to work in.
+loom_size loom_product_scratch(void);
+void loom_product(const loom_product_call *p, float *scratch);
+/// The versions that this machine can run, the last the fastest, and a product by one of them. For tests.
+int loom_product_versions(void);
+void loom_product_version(int version, const loom_product_call *p, float *scratch);
 
 // ---- random (random.c) --------------------------------------------------------------------------------------------
 
@@ -148,9 +179,12 @@ typedef struct {
 /// lse[i] = logsumexp(z), -infinity for a row that sees no key.
 void loom_attention_softmax(const loom_strip *s, float *scores, float *lse);
 /// Backward. scores (raw q·k again) -> weights after dropout (for dV); dweights = dO·Vᵀ -> gradient by the raw scores.
-/// delta[i] = Σ_d dO[i, d] O[i, d].
+/// delta as from loom_attention_delta.
 void loom_attention_softmax_backward(const loom_strip *s, float *scores, float *dweights, const float *lse,
                                      const float *delta);
+/// delta[i] = Σ_d dO[i, d] O[i, d], both [rows, dim] with a stride.
+void loom_attention_delta(const float *dout, const float *out, loom_size rows, loom_size dim, loom_size stride,
+                          float *delta);
 /// One query against a ring of keys and values (key j at keys + j * stride, likewise values), `count` of them filled;
 /// the query's own key is at slot `newest`, and slot (newest - d) mod count lies d back. out[dim]; scratch[count].
 /// k, v strides in elements. z as above.
