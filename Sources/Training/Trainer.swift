@@ -200,6 +200,8 @@ public final class Trainer {
                 }
                 try Checkpoint.save(model, optimizer, state, in: folder, keep: train.keepCheckpoints)
                 if let last = Checkpoint.all(in: folder).last { event(.saved(last)) }
+                // Neither evaluating nor saving is time in training steps.
+                lastTime = Date()
             }
             if stops { return .interrupted }
         }
