@@ -60,7 +60,8 @@ final class CompareProgress {
             let loss = metrics.trainLoss.map { " loss \($0.fixed(4))" } ?? ""
             return "\(label) step \(metrics.step.grouped)/\(steps.grouped)\(loss)"
         }
-        line.show((runs + [timeLeft()]).filter { !$0.isEmpty }.joined(separator: " · "))
+        // A line that is broken cannot be written over.
+        line.show(String(([timeLeft()] + runs).filter { !$0.isEmpty }.joined(separator: " · ").prefix(width - 1)))
     }
 
     func ended(_ label: String, _ end: WorkerPool.End) {
@@ -99,7 +100,7 @@ final class CompareProgress {
 
     func end(_ table: CompareTable, _ folder: ComparisonFolder) {
         say("")
-        for line in table.table(nameWidth: max(16, width / 3)).lines(width: width) { say(line) }
+        for line in table.table(nameWidth: max(16, width / 2 - 8)).lines(width: width) { say(line) }
         say("")
         for line in table.failures + table.notes { sayWrapped(line) }
         sayWrapped("written: \(folder.path)/results.json, results.csv, results.md")

@@ -11,14 +11,15 @@ struct CompareTable {
         "decode tok/s", "KV/token", "KV full", "peak memory",
     ]
 
-    /// - Parameter nameWidth: longer names are cut.
+    /// - Parameter nameWidth: longer names lose their middle, since variants of a grid begin alike.
     func table(nameWidth: Int = .max) -> TextTable {
         TextTable(head: CompareTable.head, rows: results.rows.map { cells($0, nameWidth) })
     }
 
     private func cells(_ row: ComparisonRow, _ nameWidth: Int) -> [String] {
-        var name = row.name.count > nameWidth ? row.name.prefix(max(1, nameWidth - 1)) + "…" : row.name
-        if row.name == results.best { name = "* " + name } else { name = "  " + name }
+        let isLong = row.name.count > nameWidth
+        var name = isLong ? "\(row.name.prefix(nameWidth / 3))…\(row.name.suffix(nameWidth - nameWidth / 3 - 1))" : row.name
+        name = (row.name == results.best ? "* " : "  ") + name
         if row.seedsFinished < results.comparison.seeds { name += " (\(row.seedsFinished) of \(results.comparison.seeds))" }
         let difference = row.difference
         return [
@@ -29,8 +30,8 @@ struct CompareTable {
                     ?? "",
             difference?.pValue.map(CompareTable.p) ?? "", difference.map { CompareTable.words($0.verdict) } ?? "",
             row.bitsPerByte?.fixed(4) ?? "", row.aboveFloor.map(CompareTable.loss) ?? "", row.parameters.grouped,
-            Double(row.flopsPerToken).shortened, row.trainTokensPerSecond.map { Int($0).grouped } ?? "",
-            row.decodeTokensPerSecond.map { Int($0).grouped } ?? "", row.kvBytesPerToken.asBytes, row.kvBytes.asBytes,
+            Double(row.flopsPerToken).shortened, row.trainTokensPerSecond.map(\.grouped) ?? "",
+            row.decodeTokensPerSecond.map(\.grouped) ?? "", row.kvBytesPerToken.asBytes, row.kvBytes.asBytes,
             row.peakMemoryBytes.map(\.asBytes) ?? "",
         ]
     }

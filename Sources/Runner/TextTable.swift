@@ -53,14 +53,15 @@ var outputWidth: Int {
     return ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init).map { max(40, $0) } ?? 80
 }
 
-/// `text` in lines of at most `width` characters, broken between words; lines after the first are set in.
+/// `text` in lines of at most `width` characters, broken between words; lines after the first are set in. A percent sign
+/// stays with its number.
 func wrapped(_ text: String, width: Int, indent: String = "  ") -> String {
     var lines: [String] = [""]
     for word in text.split(separator: " ") {
         let last = lines[lines.count - 1]
         if last.isEmpty || last == indent {
             lines[lines.count - 1] += word
-        } else if last.count + 1 + word.count <= width {
+        } else if last.count + 1 + word.count <= width || word.first == "%" {
             lines[lines.count - 1] += " \(word)"
         } else {
             lines.append(indent + word)

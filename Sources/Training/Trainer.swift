@@ -127,7 +127,7 @@ public final class Trainer {
     }
 
     /// Refuses what certainly does not fit: better told before the first step than killed by the system within it.
-    private static func checkMemory(_ config: RunConfig, _ model: Model) throws {
+    static func checkMemory(_ config: RunConfig, _ model: Model) throws {
         let activations = try Model.activationBytes(
             config.model, vocabulary: model.size.vocabulary, batch: config.train.batch)
         let needed = 8 * model.store.count + activations, physical = ProcessInfo.processInfo.physicalMemory

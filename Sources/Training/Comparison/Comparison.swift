@@ -122,7 +122,7 @@ public struct Comparison {
 /// The text of a comparison, and enough of it to notice that it has changed.
 public struct ComparedText: Sendable, Equatable {
     public let name: String
-    /// Of all tokens, the training and the validation part.
+    /// Of the whole text.
     public let hash: String
     public let trainingTokens: Int, validationTokens: Int
     public let tokenizer: String
@@ -143,32 +143,15 @@ public struct ComparedText: Sendable, Equatable {
 
     init(_ config: RunConfig, _ dataset: Dataset) {
         self.init(
-            name: dataset.name, hash: ComparedText.hash(dataset), trainingTokens: dataset.train.count,
+            name: dataset.name, hash: dataset.contentHash, trainingTokens: dataset.train.count,
             validationTokens: dataset.validation.count, tokenizer: dataset.tokenizer.kind,
             vocabularySize: dataset.tokenizer.vocabularySize,
             floor: EntropyFloor(config, dataset).map { Floor(natsPerToken: $0.natsPerToken, bitsPerByte: $0.bitsPerByte) })
     }
-
-    /// A part at a time, since a text may be larger than one wants to hold twice.
-    private static func hash(_ dataset: Dataset) -> String {
-        var hashes: [UInt8] = []
-        var part = [Int32](repeating: 0, count: 1 << 20)
-        for tokens in [dataset.train, dataset.validation] {
-            for start in stride(from: 0, to: tokens.count, by: part.count) {
-                let count = min(part.count, tokens.count - start)
-                part.withUnsafeMutableBufferPointer { buffer in
-                    let filled = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
-                    tokens.copy(from: start, into: filled)
-                    hashes += "\(count):\(ContentHash(UnsafeRawBufferPointer(filled)))".utf8
-                }
-            }
-        }
-        return ContentHash(hashes).description
-    }
 }
 
 extension Variant {
-    /// Checks that the text has a window for the model, and that the optimizer finds its parameters.
+    /// Checks that the text has a window for the model, that a step fits the memory, and that the optimizer finds its parameters.
     /// - Throws: `ConfigError`.
     func requireFits(_ dataset: Dataset) throws {
         let model = try Trainer.model(config, tokenizer: dataset.tokenizer)
@@ -180,6 +163,7 @@ extension Variant {
                 throw ConfigError(error.description, at: "model.context", file: source)
             }
         }
+        try Trainer.checkMemory(config, model)
         model.materialize(on: .shapesOnly(), training: true)
         do {
             _ = try Optimizer(config.plan, schedule: config.schedule, store: model.store, width: model.size.width)

@@ -23,6 +23,8 @@ public final class RunBoard {
         (self.comparison, self.folder, self.registries) = (comparison, folder, registries)
         var statuses: [String: ComparedRun.Status] = [:], work: [String: Double] = [:]
         var runs: [String: ComparedRun] = [:], configs: [String: RunConfig] = [:]
+        let flops = try Dictionary(
+            uniqueKeysWithValues: comparison.variants.map { ($0.name, Double(try comparison.accounting(of: $0).flopsPerToken)) })
         for planned in comparison.runs {
             let run = folder.run(planned.variant, seedIndex: planned.index)
             let config = try planned.variant.config(seedIndex: planned.index, registries)
@@ -30,8 +32,7 @@ public final class RunBoard {
             statuses[planned.label] = try run.status(config, registries)
             (runs[planned.label], configs[planned.label]) = (run, config)
             work[planned.label] =
-                Double(planned.variant.tokensPerStep) * Double(config.train.steps)
-                * Double(try comparison.accounting(of: planned.variant).flopsPerToken)
+                Double(planned.variant.tokensPerStep) * Double(config.train.steps) * (flops[planned.variant.name] ?? 0)
         }
         (self.statuses, self.work, self.runs, self.configs) = (statuses, work, runs, configs)
         waiting = comparison.runs.filter { run in
