@@ -26,7 +26,7 @@ struct CompareTable {
             name, row.loss.map { CompareTable.loss($0.mean) + CompareTable.spread($0.halfWidth) } ?? "none",
             row.isBaseline
                 ? "baseline"
-                : difference.map { CompareTable.signed($0.mean) + CompareTable.spread($0.interval == nil ? nil : $0.estimate.halfWidth) }
+                : difference.map { $0.mean.signedFixed(4) + CompareTable.spread($0.interval == nil ? nil : $0.estimate.halfWidth) }
                     ?? "",
             difference?.pValue.map(CompareTable.p) ?? "", difference.map { CompareTable.words($0.verdict) } ?? "",
             row.bitsPerByte?.fixed(4) ?? "", row.aboveFloor.map(CompareTable.loss) ?? "", row.parameters.grouped,
@@ -37,7 +37,6 @@ struct CompareTable {
     }
 
     private static func loss(_ value: Double) -> String { value.fixed(4) }
-    private static func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + value.magnitude.fixed(4) }
     private static func spread(_ value: Double?) -> String { value.map { " ± \($0.fixed(4))" } ?? "" }
     private static func p(_ value: Double) -> String { value < 0.001 ? "<0.001" : value.fixed(3) }
 

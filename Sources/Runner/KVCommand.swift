@@ -81,7 +81,8 @@ enum KVCommand: Command {
             if let run {
                 shape = try Trainer.model(config, tokenizer: run.loadTokenizer())
             } else {
-                shape = try config.model.sizes.vocabSize != nil
+                shape =
+                    try config.model.sizes.vocabSize != nil
                     ? Model(config.model) : Trainer.model(config, tokenizer: config.dataset().tokenizer)
             }
         }
