@@ -21,6 +21,7 @@ enum CompareCommand: Command {
         Flag("--threads", "N", "threads of each run; by default the cores divided by the jobs"),
         Flag("--retry", "try runs again that failed before"),
         Flag("--run", "VARIANT/SEED", "with a comparison's folder: do this one run and nothing else, as compare itself starts it"),
+        Flag("--stop-with-input", "with --run: stop, saved, when standard input ends, as it does with the process that holds it"),
         Flag.json,
     ]
 
@@ -104,7 +105,8 @@ enum CompareCommand: Command {
                 WorkerPool.Job(
                     label: run.label,
                     arguments: [
-                        name, folder.path, "--run", run.label, "--threads", String(machine.threads), "--jobs", String(machine.jobs),
+                        name, folder.path, "--run", run.label, "--stop-with-input", "--threads", String(machine.threads),
+                        "--jobs", String(machine.jobs),
                     ], errorPath: "\(folder.run(run.variant, seedIndex: run.index).folder.path).err")
             }, shouldStop: { interrupt.isSet }, watch: progress.watch
         ) { job, end in
@@ -135,7 +137,7 @@ enum CompareCommand: Command {
         let path = try arguments.exactly(1, "a comparison's folder with --run")[0]
         let threads = try arguments.int("--threads", in: 1...1024)
         let jobs = try arguments.int("--jobs", in: 1...1_000_000) ?? 1
-        let interrupt = InterruptFlag(), input = isatty(0) == 1 ? nil : InputEnd()
+        let interrupt = InterruptFlag(), input = arguments.has("--stop-with-input") ? InputEnd() : nil
         let worker = try RunWorker(ComparisonFolder(path: path), run: label, threads: threads, jobs: jobs, registries)
         let outcome = try worker.work { interrupt.isSet || input?.hasCome == true }
         if outcome == .interrupted { throw Interrupted() }

@@ -73,6 +73,10 @@ struct CompareTests {
         #expect(try JSON(parsing: place.bytes("\(folder)/results.json")) == written && place.bytes("\(run)/metrics.jsonl") == before)
         // By its folder, and with a seed and a variant more: what is there is kept.
         #expect(try json([folder])["runs_trained"] == 0)
+        // One run by hand, without a parent.
+        try FileManager.default.removeItem(atPath: "\(place.path)/\(run)")
+        #expect(try place.run("compare", folder, "--run", "gated/6", "--threads", "1").status == 0)
+        #expect(try rows(json([folder]))["gated"]?["val_losses"] == lines["gated"]?["val_losses"])
         let more = try json(["tiny.json", "gated.json", "wild.json", "--seeds", "4", "--jobs", "1", "--out", folder])
         #expect(more["runs_trained"] == 6 && more["runs_finished"] == 8 && more["runs_failed"] == 4)
         let wild = try #require(try rows(more)["wild"])
