@@ -141,7 +141,7 @@ public final class Trainer {
     }
 
     /// Refuses what certainly does not fit: better told before the first step than killed by the system within it.
-    private static func checkMemory(_ config: RunConfig, _ model: Model) throws {
+    static func checkMemory(_ config: RunConfig, _ model: Model) throws {
         let activations = try Model.activationBytes(
             config.model, vocabulary: model.size.vocabulary, batch: config.train.batch)
         let weights = 8 * model.store.count, physical = Int(ProcessInfo.processInfo.physicalMemory)
@@ -221,6 +221,8 @@ public final class Trainer {
                 }
                 try Checkpoint.save(model, optimizer, state, in: folder, keep: train.keepCheckpoints)
                 if let last = Checkpoint.all(in: folder).last { event(.saved(last)) }
+                // Neither evaluating nor saving is time in training steps.
+                lastTime = Date()
             }
             if stops { return .interrupted }
         }

@@ -1,0 +1,133 @@
+import Configuration
+import Foundation
+import Training
+
+/// A comparison's results for people: the table, and what has to be said with it.
+struct CompareTable {
+    let results: ComparisonResults
+
+    private static let head = [
+        "", "val loss", "difference", "p", "verdict", "bits/byte", "above floor", "parameters", "FLOPs/token", "train tok/s",
+        "decode tok/s", "KV/token", "KV full", "peak memory",
+    ]
+
+    /// - Parameter nameWidth: longer names lose their middle, since variants of a grid begin alike.
+    func table(nameWidth: Int = .max) -> TextTable {
+        TextTable(head: CompareTable.head, rows: results.rows.map { cells($0, nameWidth) })
+    }
+
+    private func cells(_ row: ComparisonRow, _ nameWidth: Int) -> [String] {
+        let isLong = row.name.count > nameWidth
+        var name = isLong ? "\(row.name.prefix(nameWidth / 3))…\(row.name.suffix(nameWidth - nameWidth / 3 - 1))" : row.name
+        name = (row.name == results.best ? "* " : "  ") + name
+        if row.seedsFinished < results.comparison.seeds { name += " (\(row.seedsFinished) of \(results.comparison.seeds))" }
+        let difference = row.difference
+        return [
+            name, row.loss.map { CompareTable.loss($0.mean) + CompareTable.spread($0.halfWidth) } ?? "none",
+            row.isBaseline
+                ? "baseline"
+                : difference.map { $0.mean.signedFixed(4) + CompareTable.spread($0.interval == nil ? nil : $0.estimate.halfWidth) }
+                    ?? "",
+            difference?.pValue.map(CompareTable.p) ?? "", difference.map { CompareTable.words($0.verdict) } ?? "",
+            row.bitsPerByte?.fixed(4) ?? "", row.aboveFloor.map(CompareTable.loss) ?? "", row.parameters.grouped,
+            Double(row.flopsPerToken).shortened, row.trainTokensPerSecond.map(\.grouped) ?? "",
+            row.decodeTokensPerSecond.map(\.grouped) ?? "", row.kvBytesPerToken.asBytes, row.kvBytes.asBytes,
+            row.peakMemoryBytes.map(\.asBytes) ?? "",
+        ]
+    }
+
+    private static func loss(_ value: Double) -> String { value.fixed(4) }
+    private static func spread(_ value: Double?) -> String { value.map { " ± \($0.fixed(4))" } ?? "" }
+    private static func p(_ value: Double) -> String { value < 0.001 ? "<0.001" : value.fixed(3) }
+
+    private static func words(_ verdict: PairedDifference.Verdict) -> String {
+        switch verdict {
+        case .lower: "better"
+        case .higher: "worse"
+        case .noise: "within noise"
+        case .identical: "identical"
+        case .unknown: "unknown"
+        }
+    }
+
+    /// What is to be known with the table, a sentence or two each.
+    var notes: [String] {
+        let comparison = results.comparison, text = comparison.text
+        var notes: [String] = []
+        if let best = results.best, results.rows.count > 1 {
+            let near = results.rows.filter { results.withinNoiseOfBest.contains($0.name) }
+            if comparison.seeds < 2 {
+                notes.append("* \(best) has the lowest loss; with one seed nothing says how much of that is chance: use --seeds 3 or more.")
+            } else if near.isEmpty {
+                notes.append("* \(best) has the lowest loss, and every other differs from it by more than noise.")
+            } else {
+                let names = near.map { row in row.name + (row.differenceToBest?.pValue.map { " (p \(CompareTable.p($0)))" } ?? "") }
+                notes.append("* \(best) has the lowest loss; within noise of it: \(names.joined(separator: ", ")).")
+            }
+        }
+        let seeds = comparison.seeds == 1 ? "one seed" : "\(comparison.seeds) seeds, ± the 95 % interval of the mean (Student's t)"
+        notes.append(
+            "val loss: nats a token after the last step, over the same \(results.judgedTokens.grouped) validation tokens of \(text.name) "
+                + "for all; mean of \(seeds).")
+        if results.rows.count > 1, comparison.seeds > 1 {
+            notes.append(
+                "difference: to \(comparison.baseline), paired by seed; p of the paired t test, \"within noise\" where it is 0.05 or more."
+                    + (results.rows.count > 2
+                        ? " One true equal in twenty is called different by chance, so with \(results.rows.count - 1) differences be wary of a p just below 0.05."
+                        : ""))
+        }
+        if let floor = text.floor {
+            notes.append(
+                "floor: \(floor.natsPerToken.fixed(4)) nats a token, \(floor.bitsPerByte.fixed(4)) bits a byte: the entropy of the whole validation text."
+            )
+        }
+        let conditions = results.conditions.map {
+            "\($0.threads) thread\($0.threads == 1 ? "" : "s")" + ($0.jobs > 1 ? ", \($0.jobs) runs at once" : "")
+        }
+        if let first = conditions.first {
+            notes.append(
+                conditions.count == 1
+                    ? "speeds and memory: measured in these runs, \(first); decoding one sequence with half the context in the cache; KV in float32."
+                    : "speeds do not compare: runs were made under unlike conditions (\(conditions.joined(separator: "; "))).")
+        }
+        return notes + results.warnings.map { "warning: \($0)" }
+    }
+
+    /// The runs that failed, a line for each reason of a variant.
+    var failures: [String] {
+        results.rows.flatMap { row in
+            var reasons: [(message: String, seeds: [Int])] = []
+            for failure in row.failures {
+                if let index = reasons.firstIndex(where: { $0.message == failure.message }) {
+                    reasons[index].seeds.append(failure.seed)
+                } else {
+                    reasons.append((failure.message, [failure.seed]))
+                }
+            }
+            return reasons.map { message, seeds in
+                "failed: \(row.name), seed\(seeds.count == 1 ? "" : "s") \(seeds.map(String.init).joined(separator: ", ")): \(message)"
+            }
+        }
+    }
+
+    /// The whole of results.md.
+    var markdown: String {
+        let comparison = results.comparison
+        var text = "# \(comparison.name)\n\n" + table().markdown + "\n" + notes.map { "- \($0)\n" }.joined()
+        text += failures.map { "- \($0)\n" }.joined()
+        for variant in comparison.variants { if let change = variant.change { text += "- \(variant.name): \(change)\n" } }
+        return text
+    }
+}
+
+extension Double {
+    /// Three digits and a decimal suffix: 12.9 M.
+    var shortened: String {
+        var value = self
+        for suffix in ["", " k", " M", " G", " T", " P"] {
+            if value < 999.5 { return suffix.isEmpty ? fixed(0) : value.fixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + suffix }
+            value /= 1000
+        }
+        return String(format: "%.3g", self)
+    }
+}

@@ -1,0 +1,116 @@
+import Configuration
+import Foundation
+
+/// One variant's line of a comparison's table.
+public struct ComparisonRow: Sendable {
+    public let name: String
+    public let isBaseline: Bool
+    /// Over the seeds that finished; nil where none did.
+    public let loss: Estimate?
+    public let bitsPerByte: Double?
+    public let accuracy: Double?
+    /// Against the baseline, paired by seed; nil for the baseline itself and where no pair finished.
+    public let difference: PairedDifference?
+    /// Against the variant of the lowest mean loss.
+    public let differenceToBest: PairedDifference?
+    /// Nats a token above the text's own entropy, where that is known.
+    public let aboveFloor: Double?
+    public let parameters: Int, flopsPerToken: Int, kvBytesPerToken: Int, kvBytes: Int
+    /// Training steps, tokens and FLOPs of one run.
+    public let steps: Int, tokens: Int, flops: Double
+    /// Medians over the runs.
+    public let trainTokensPerSecond: Double?, decodeTokensPerSecond: Double?, trainSeconds: Double?
+    /// The most of any run.
+    public let peakMemoryBytes: Int?
+    public let seedsFinished: Int
+    /// What became of the seeds that failed, by `train.seed`.
+    public let failures: [(seed: Int, message: String)]
+}
+
+/// What a comparison has come to so far.
+public struct ComparisonResults {
+    public let comparison: Comparison
+    /// By mean loss, the lowest first; what has none is last.
+    public let rows: [ComparisonRow]
+    public let warnings: [String]
+    /// How many runs each of the threads and jobs were: more than one kind makes speeds incomparable.
+    public let conditions: [(threads: Int, jobs: Int)]
+    public let runsFinished: Int
+    public let runsFailed: Int
+
+    /// - Parameter statuses: by `Comparison.PlannedRun.label`.
+    public init(_ comparison: Comparison, statuses: [String: ComparedRun.Status]) throws {
+        self.comparison = comparison
+        var results: [String: [Int: RunResult]] = [:], failures: [String: [(seed: Int, message: String)]] = [:]
+        for run in comparison.runs {
+            switch statuses[run.label] {
+            case .finished(let result): results[run.variant.name, default: [:]][run.index] = result
+            case .failed(let message): failures[run.variant.name, default: []].append((run.variant.seed(run.index), message))
+            case .missing, .started, nil: break
+            }
+        }
+        func losses(_ name: String) -> [Int: Double] { (results[name] ?? [:]).mapValues(\.valLoss) }
+        func mean(_ name: String) -> Double { Estimate(Array(losses(name).values))?.mean ?? .infinity }
+        // A variant that lost seeds may owe its mean to that: it is the best only where nothing is whole.
+        let best = comparison.variants.map(\.name)
+            .filter { !losses($0).isEmpty }
+            .min { (losses($0).count < comparison.seeds ? 1 : 0, mean($0)) < (losses($1).count < comparison.seeds ? 1 : 0, mean($1)) }
+        rows = try comparison.variants.map { variant in
+            let name = variant.name, own = results[name] ?? [:], costs = try comparison.accounting(of: variant)
+            let ordered = own.sorted { $0.key < $1.key }.map(\.value)
+            let loss = Estimate(ordered.map(\.valLoss))
+            let tokens = variant.tokensPerStep * variant.config.train.steps
+            return ComparisonRow(
+                name: name, isBaseline: name == comparison.baseline, loss: loss,
+                bitsPerByte: Estimate(ordered.map(\.valBitsPerByte))?.mean, accuracy: Estimate(ordered.map(\.valAccuracy))?.mean,
+                difference: name == comparison.baseline
+                    ? nil : PairedDifference(losses(name), minus: losses(comparison.baseline)),
+                differenceToBest: best.flatMap { $0 == name ? nil : PairedDifference(losses(name), minus: losses($0)) },
+                aboveFloor: comparison.text.floor.flatMap { floor in loss.map { $0.mean - floor.natsPerToken } },
+                parameters: costs.parameters, flopsPerToken: costs.flopsPerToken, kvBytesPerToken: costs.kvBytesPerToken,
+                kvBytes: costs.kvBytesAtContext, steps: variant.config.train.steps, tokens: tokens,
+                flops: Double(tokens) * Double(costs.flopsPerToken),
+                trainTokensPerSecond: median(ordered.compactMap(\.trainTokensPerSecond)),
+                decodeTokensPerSecond: median(ordered.compactMap(\.decodeTokensPerSecond)),
+                trainSeconds: median(ordered.map(\.trainSeconds)), peakMemoryBytes: ordered.map(\.peakMemoryBytes).max(),
+                seedsFinished: own.count, failures: failures[name] ?? [])
+        }.sorted { ($0.loss?.mean ?? .infinity, $0.name) < ($1.loss?.mean ?? .infinity, $1.name) }
+        self.best = best
+        let all = results.values.flatMap(\.values)
+        conditions = Set(all.map { [$0.threads, $0.jobs] }).sorted { $0.lexicographicallyPrecedes($1) }.map { ($0[0], $0[1]) }
+        runsFinished = all.count
+        runsFailed = failures.values.reduce(0) { $0 + $1.count }
+        warnings = try comparison.warnings() + ComparisonResults.timeWarning(comparison, rows)
+    }
+
+    /// A budget of seconds is kept by steps, and a machine may have been slower, or busier, than when they were measured.
+    private static func timeWarning(_ comparison: Comparison, _ rows: [ComparisonRow]) -> [String] {
+        guard let budget = comparison.budget, budget.unit == .seconds else { return [] }
+        let off = rows.compactMap { row in row.trainSeconds.map { (row.name, $0) } }
+            .filter { abs($0.1 / budget.amount - 1) > secondsTolerance }
+        guard !off.isEmpty else { return [] }
+        let words = off.map { String(format: "%@ %.1f s", $0.0, $0.1) }.joined(separator: ", ")
+        return ["training took other times than the budget of \(budget.amount) s by more than \(Int(secondsTolerance * 100)) %: \(words)"]
+    }
+
+    private static let secondsTolerance = 0.1
+
+    /// The variant of the lowest mean loss, one that lost no seeds before one that did.
+    public let best: String?
+
+    /// The variants that cannot be told from the best.
+    public var withinNoiseOfBest: [String] {
+        rows.filter { [.noise, .identical, .unknown].contains($0.differenceToBest?.verdict) }.map(\.name)
+    }
+
+    public var isComplete: Bool { runsFinished + runsFailed == comparison.runs.count }
+
+    /// Validation tokens that losses are means of.
+    public var judgedTokens: Int { min(comparison.evaluationTokens, comparison.text.validationTokens - 1) }
+}
+
+private func median(_ values: [Double]) -> Double? {
+    guard !values.isEmpty else { return nil }
+    let sorted = values.sorted(), middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
