@@ -6,14 +6,17 @@ import Training
 struct CompareTable {
     let results: ComparisonResults
 
-    private static let head = [
-        "", "val loss", "difference", "p", "verdict", "bits/byte", "above floor", "parameters", "FLOPs/token", "train tok/s",
-        "decode tok/s", "KV/token", "KV full", "peak memory",
-    ]
+    private var head: [String] {
+        [
+            "", "val loss", "difference", "p", "verdict", results.comparison.text.isTask ? "accuracy" : "bits/byte", "above floor",
+            "parameters", "FLOPs/token", "train tok/s",
+            "decode tok/s", "KV/token", "KV full", "peak memory",
+        ]
+    }
 
     /// - Parameter nameWidth: longer names lose their middle, since variants of a grid begin alike.
     func table(nameWidth: Int = .max) -> TextTable {
-        TextTable(head: CompareTable.head, rows: results.rows.map { cells($0, nameWidth) })
+        TextTable(head: head, rows: results.rows.map { cells($0, nameWidth) })
     }
 
     private func cells(_ row: ComparisonRow, _ nameWidth: Int) -> [String] {
@@ -29,7 +32,8 @@ struct CompareTable {
                 : difference.map { $0.mean.signedFixed(4) + CompareTable.spread($0.interval == nil ? nil : $0.estimate.halfWidth) }
                     ?? "",
             difference?.pValue.map(CompareTable.p) ?? "", difference.map { CompareTable.words($0.verdict) } ?? "",
-            row.bitsPerByte?.fixed(4) ?? "", row.aboveFloor.map(CompareTable.loss) ?? "", row.parameters.grouped,
+            row.bitsPerByte?.fixed(4) ?? row.accuracy.map { ($0 * 100).fixed(1) + " %" } ?? "", row.aboveFloor.map(CompareTable.loss) ?? "",
+            row.parameters.grouped,
             Double(row.flopsPerToken).shortened, row.trainTokensPerSecond.map(\.grouped) ?? "",
             row.decodeTokensPerSecond.map(\.grouped) ?? "", row.kvBytesPerToken.asBytes, row.kvBytes.asBytes,
             row.peakMemoryBytes.map(\.asBytes) ?? "",
@@ -67,7 +71,7 @@ struct CompareTable {
         }
         let seeds = comparison.seeds == 1 ? "one seed" : "\(comparison.seeds) seeds, ± the 95 % interval of the mean (Student's t)"
         notes.append(
-            "val loss: nats a token after the last step, over the same \(results.judgedTokens.grouped) validation tokens of \(text.name) "
+            "val loss: nats a\(text.isTask ? "n answer" : " token") after the last step, over the same \(results.judgedTokens.grouped) validation tokens of \(text.name) "
                 + "for all; mean of \(seeds).")
         if results.rows.count > 1, comparison.seeds > 1 {
             notes.append(

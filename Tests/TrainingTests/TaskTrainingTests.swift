@@ -47,6 +47,21 @@ struct TaskTrainingTests {
         for (one, two) in zip(try losses(8, 1), try losses(4, 2)) { #expect(abs(one - two) < 1e-5) }
     }
 
+    /// Compared in accuracy, on the same examples; on examples of another length there is nothing to compare.
+    @Test func comparisons() throws {
+        let folder = try TemporaryFolder()
+        let text = try RunConfig.applying(TaskTrainingTests.base + ["train.steps=2"], to: tinyConfig).text()
+        try folder.write("one.json", text)
+        try folder.write("two.json", #"{"extends": "one.json", "model": {"attention": {"window": 2}}}"#)
+        try folder.write("long.json", #"{"extends": "one.json", "model": {"context": 16}}"#)
+        func comparison(_ names: String...) throws -> Comparison {
+            try Comparison(Comparison.Request(VariantRequest(configs: names.map { "\(folder.path)/\($0).json" })))
+        }
+        #expect(try comparison("one", "two").text.isTask)
+        let found = message { _ = try comparison("one", "long") }
+        #expect(found.contains("model.context") && found.contains("fill the context"), "\(found)")
+    }
+
     @Test func aContextTooShort() throws {
         let found = message { _ = try tiny(["data.source=holders", "model.context=8"]).dataset() }
         #expect(found.contains("the context for holders") && found.contains("16"), "\(found)")

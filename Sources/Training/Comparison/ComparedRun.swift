@@ -9,7 +9,8 @@ public struct RunResult: Codable, Sendable, Equatable {
     public var trainSeconds: Double
     /// Nats a token over the comparison's validation tokens, with the weights of the last step.
     public var valLoss: Double
-    public var valBitsPerByte: Double
+    /// Absent for a synthetic task, whose answers are no bytes of a text.
+    public var valBitsPerByte: Double?
     public var valAccuracy: Double
     /// Tokens that the loss is the mean of.
     public var valTokens: Int

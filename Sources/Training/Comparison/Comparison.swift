@@ -130,6 +130,9 @@ public struct ComparedText: Sendable, Equatable {
     /// The lowest loss that any model can reach, nats a token and bits a byte, where the text's own probabilities are known.
     public let floor: Floor?
 
+    /// Whether only answers count, in accuracy rather than bits per byte.
+    public var isTask: Bool { SyntheticTask.named(name) != nil }
+
     public struct Floor: Sendable, Equatable {
         public let natsPerToken: Double, bitsPerByte: Double
     }

@@ -62,7 +62,7 @@ public struct ComparisonResults {
             let tokens = variant.tokensPerStep * variant.config.train.steps
             return ComparisonRow(
                 name: name, isBaseline: name == comparison.baseline, loss: loss,
-                bitsPerByte: Estimate(ordered.map(\.valBitsPerByte))?.mean, accuracy: Estimate(ordered.map(\.valAccuracy))?.mean,
+                bitsPerByte: Estimate(ordered.compactMap(\.valBitsPerByte))?.mean, accuracy: Estimate(ordered.map(\.valAccuracy))?.mean,
                 difference: name == comparison.baseline
                     ? nil : PairedDifference(losses(name), minus: losses(comparison.baseline)),
                 differenceToBest: best.flatMap { $0 == name ? nil : PairedDifference(losses(name), minus: losses($0)) },
@@ -106,7 +106,11 @@ public struct ComparisonResults {
     public var isComplete: Bool { runsFinished + runsFailed == comparison.runs.count }
 
     /// Validation tokens that losses are means of.
-    public var judgedTokens: Int { min(comparison.evaluationTokens, comparison.text.validationTokens - 1) }
+    public var judgedTokens: Int {
+        let text = comparison.text
+        // Of a task's examples all are judged, for few of their tokens count.
+        return text.isTask ? text.validationTokens : min(comparison.evaluationTokens, text.validationTokens - 1)
+    }
 }
 
 private func median(_ values: [Double]) -> Double? {

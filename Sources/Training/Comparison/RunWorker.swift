@@ -81,7 +81,8 @@ public struct RunWorker {
         try run.save(
             RunResult(
                 steps: trainer.state.step, tokens: trainer.state.tokens, trainSeconds: trainer.state.seconds, valLoss: judged.loss,
-                valBitsPerByte: judged.bitsPerByte, valAccuracy: judged.accuracy, valTokens: judged.tokens,
+                valBitsPerByte: dataset.validation.isExamples ? nil : judged.bitsPerByte, valAccuracy: judged.accuracy,
+                valTokens: judged.tokens,
                 trainTokensPerSecond: speeds.isEmpty ? nil : speeds[speeds.count / 2],
                 decodeTokensPerSecond: decoding?.decodeTokensPerSecond, decodeContext: decoding?.context,
                 peakMemoryBytes: peakInTraining, threads: backend.threads, jobs: jobs))
@@ -110,7 +111,7 @@ struct JudgedText {
     init(_ comparison: Comparison, _ dataset: Dataset) throws {
         let tokens = dataset.validation, wanted = comparison.evaluationTokens
         bytesPerToken = dataset.validationBytesPerToken
-        guard tokens.count - 1 > wanted else {
+        guard tokens.count - 1 > wanted, !tokens.isExamples else {
             stretches = [tokens]
             return
         }

@@ -112,6 +112,14 @@ extension [Variant] {
         guard let first else { return }
         let wanted = first.textSettings
         for other in dropFirst() {
+            let (context, found) = (first.config.model.sizes.context, other.config.model.sizes.context)
+            if SyntheticTask.named(first.config.data.source) != nil, context != found {
+                throw ConfigError(
+                    "\(first.name) has \(context), \(other.name) has \(found): a task's examples fill the context, so theirs would differ; "
+                        + "give all variants the same", at: "model.context", file: other.source)
+            }
+        }
+        for other in dropFirst() {
             let found = other.textSettings
             for key in Set(wanted.keys).union(found.keys).sorted() where wanted[key] != found[key] {
                 let values = [wanted[key], found[key]].map { $0?.brief ?? "nothing" }
@@ -130,7 +138,9 @@ extension Variant {
         var settings = (config.resolved["data"] ?? [:]).flattened()
         // Which windows come when is training's affair.
         settings["order"] = nil
-        if config.data.source != "stories" { (settings["characters"], settings["seed"]) = (nil, nil) }
+        if config.data.source != "stories", SyntheticTask.named(config.data.source) == nil {
+            (settings["characters"], settings["seed"]) = (nil, nil)
+        }
         return settings
     }
 }
