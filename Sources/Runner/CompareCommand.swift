@@ -10,7 +10,10 @@ enum CompareCommand: Command {
     static let example = "./runner compare configs/small.json configs/swiglu.json --budget tokens=1M --seeds 3 --jobs 2"
     static let flags = [
         Flag("--seeds", "N", "runs of each variant, with seeds counted on from its train.seed (3)"),
-        Flag("--budget", "UNIT=AMOUNT", "the same tokens=2M, flops=10T, seconds=60 or steps=500 for all; by default as configured"),
+        Flag(
+            "--budget", "UNIT=AMOUNT",
+            "the same tokens=2M, flops=10T, seconds=60 or steps=500 for all, or none to train each as its config says; by default "
+                + "\(Budget.usual) where a config says more"),
         Flag("--baseline", "CONFIG", "what the others are measured against: a config or a variant's name (the first)"),
         Flag("--grid", "KEY.PATH=V,V", repeats: true, "a variant for each value; repeatable, for all combinations"),
         Flag("--match", "WHAT", "parameters: change hidden sizes or widths so that all are as large as the baseline"),
@@ -80,7 +83,9 @@ enum CompareCommand: Command {
         variants.grid = try arguments.strings("--grid").map { try GridAxis($0) }
         variants.baseline = arguments.string("--baseline")
         var request = Comparison.Request(variants)
-        request.budget = try arguments.string("--budget").map { try Budget($0) }
+        let budget = arguments.string("--budget")
+        request.budget = try budget.flatMap { $0 == "none" ? nil : try Budget($0) }
+        request.usesUsualBudget = budget == nil
         if let what = arguments.string("--match") {
             guard what == "parameters" else { throw UsageError("compare: --match \(what) is unknown; use --match parameters") }
             request.matchesParameters = true

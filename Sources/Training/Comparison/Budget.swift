@@ -18,6 +18,11 @@ public struct Budget: Sendable, Equatable, CustomStringConvertible {
     public let unit: Unit
     public let amount: Double
 
+    /// What a comparison spends on each run unless told otherwise: a few variants with three seeds take minutes.
+    public static let usual = Budget(.tokens, 1e6)
+
+    public init(_ unit: Unit, _ amount: Double) { (self.unit, self.amount) = (unit, amount) }
+
     /// Reads `tokens=2M`, `flops=1.5P`, `seconds=60`, `steps=500`. Suffixes: k, M, G (or B), T, P, E.
     /// - Throws: `ConfigError` that says what is wrong with `text`.
     public init(_ text: String) throws {

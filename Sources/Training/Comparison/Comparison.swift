@@ -29,7 +29,10 @@ public struct Comparison {
     /// What a person asked for.
     public struct Request {
         public var variants: VariantRequest
+        /// nil: every config as it is.
         public var budget: Budget?
+        /// Whether configs that train for longer than `Budget.usual` are held to it where no budget is named.
+        public var usesUsualBudget = false
         public var matchesParameters = false
         public var seeds = 3
         public var evaluationTokens = Comparison.defaultEvaluationTokens
@@ -48,8 +51,14 @@ public struct Comparison {
             variants = try variants.map { $0.name == baseline ? $0 : try match.matched($0) }
         }
         for variant in variants { try variant.requireFits(dataset) }
+        var budget = request.budget
+        if budget == nil, request.usesUsualBudget,
+            variants.contains(where: { Double($0.tokensPerStep * $0.config.train.steps) > Budget.usual.amount })
+        {
+            budget = Budget.usual
+        }
         name = Comparison.name(request.variants, variants, baseline)
-        (self.variants, self.baseline, budget, seeds) = (variants, baseline, request.budget, request.seeds)
+        (self.variants, self.baseline, self.budget, seeds) = (variants, baseline, budget, request.seeds)
         (matchesParameters, evaluationTokens) = (request.matchesParameters, request.evaluationTokens)
         text = ComparedText(variants[0].config, dataset)
         if budget?.unit != .seconds { try setSteps(registries) { _ in nil } }

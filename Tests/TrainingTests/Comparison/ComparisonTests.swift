@@ -198,4 +198,19 @@ struct ComparisonTests {
         try folder.write("out/comparison.json", #"{"format": 1}"#)
         #expect(message { _ = try place.open() }.contains("is missing or damaged"))
     }
+
+    /// Without a budget long runs are held to the usual one, short ones stay what they are.
+    @Test func theUsualBudget() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("short.json", tinyConfig.text())
+        try folder.write("long.json", #"{"extends": "short.json", "train": {"steps": 50000}}"#)
+        func steps(_ name: String, usual: Bool) throws -> [Int] {
+            var request = Comparison.Request(VariantRequest(configs: ["\(folder.path)/\(name).json"]))
+            request.usesUsualBudget = usual
+            return try Comparison(request).variants.map(\.config.train.steps)
+        }
+        #expect(try steps("short", usual: true) == [30])
+        #expect(try steps("long", usual: false) == [50000])
+        #expect(try steps("long", usual: true) == [1_000_000 / 64], "64 tokens a step")
+    }
 }
