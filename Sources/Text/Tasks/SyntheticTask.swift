@@ -10,7 +10,7 @@ public struct SyntheticTask: Sendable {
     public let name: String
     public let summary: String
     /// Every symbol that an example may hold; the vocabulary is these, whatever occurs in a text.
-    let alphabet: String
+    let alphabet: [Unicode.Scalar]
     /// The shortest context that an example fits.
     let minimumContext: Int
     /// Writes an example for a context of so many tokens. The number of answers must depend on the context alone.
@@ -47,6 +47,22 @@ struct ExampleWriter {
 
 extension SyntheticTask {
     static let blank: Unicode.Scalar = "."
+
+    /// The token of each symbol, by code point.
+    /// - Throws: `TextError` where a symbol is not one token of `tokenizer`.
+    fileprivate func ids(of tokenizer: any Tokenizer) throws -> [Int32] {
+        var ids = [Int32](repeating: 0, count: Int(alphabet.map(\.value).max() ?? 0) + 1)
+        for symbol in alphabet {
+            let tokens = try tokenizer.encode(String(Character(symbol)))
+            guard tokens.count == 1 else {
+                throw TextError.invalidSetting(
+                    name: "the tokenizer of \(name)", value: tokenizer.kind,
+                    requirement: "one with a token for each of its symbols, such as char")
+            }
+            ids[Int(symbol.value)] = tokens[0]
+        }
+        return ids
+    }
 }
 
 /// The examples that a token file is made of, where it is made of examples: all equally long, some tokens of each being
@@ -83,23 +99,24 @@ extension Dataset {
             let needed = (Double(length) * max(2, 1 / (1 - validationFraction))).rounded(.up)
             throw TextError.tooShort(source: task.name, characters: characters, needed: Int(exactly: needed) ?? .max)
         }
-        let tokenizer = try fixed ?? CharTokenizer(text: task.alphabet)
-        let philox = Philox(seed: seed, domain: .task)
+        let tokenizer = try fixed ?? CharTokenizer(text: String(String.UnicodeScalarView(task.alphabet)))
+        let ids = try task.ids(of: tokenizer), philox = Philox(seed: seed, domain: .task)
         func part(_ range: Range<Int>, _ title: String) throws -> TokenFile {
-            var text = String.UnicodeScalarView(), isAnswer: [Bool] = []
+            var tokens: [Int32] = [], isAnswer: [Bool] = []
+            tokens.reserveCapacity(range.count * length)
             isAnswer.reserveCapacity(range.count * length)
             for index in range {
                 // An example depends on its number alone, so more of them are the same ones and others behind.
                 var random = philox.sequence(stream: UInt64(index)), writer = ExampleWriter()
                 task.write(context, &random, &writer)
                 let example = writer.padded(to: length)
-                text.append(contentsOf: example.symbols)
+                for symbol in example.symbols { tokens.append(ids[Int(symbol.value)]) }
                 isAnswer.append(contentsOf: example.isAnswer)
             }
             let answers = isAnswer[..<length].count { $0 }
             precondition(answers * range.count == isAnswer.count { $0 }, "\(task.name) has examples with other numbers of answers")
             return try TokenFile(
-                tokens: tokenizer.encode(String(text)), vocabularySize: tokenizer.vocabularySize, name: "\(task.name) (\(title))",
+                tokens: tokens, vocabularySize: tokenizer.vocabularySize, name: "\(task.name) (\(title))",
                 examples: Examples(length: length, answers: answers, isAnswer: isAnswer))
         }
         return Dataset(

@@ -7,7 +7,7 @@ extension SyntheticTask {
     /// abcde|abcde: say again all that was said. Every answer is half a context away.
     static let copying = SyntheticTask(
         name: "copying", summary: "say a random string again, half a context later",
-        alphabet: letters + "|.", minimumContext: 2
+        alphabet: letters + marks, minimumContext: 2
     ) { context, random, example in
         let text = (0..<context / 2).map { _ in pick(letters, &random) }
         example.write(text)
@@ -19,7 +19,7 @@ extension SyntheticTask {
     /// arXiv:2312.00752). Their places differ, so counting back does not find them.
     static let selectiveCopy = SyntheticTask(
         name: "selective-copy", summary: "say again the letters scattered among blanks, in order",
-        alphabet: letters + "|.", minimumContext: 4
+        alphabet: letters + marks, minimumContext: 4
     ) { context, random, example in
         let count = max(1, min(16, context / 4)), room = context - count
         let text = (0..<count).map { _ in pick(letters, &random) }
@@ -41,11 +41,11 @@ extension SyntheticTask {
     /// 2022, arXiv:2209.11895).
     static let induction = SyntheticTask(
         name: "induction", summary: "say what followed a digit when it occurred before, among noise",
-        alphabet: letters + digits + "|.", minimumContext: 8
+        alphabet: letters + digits + marks, minimumContext: 8
     ) { context, random, example in
         let count = max(1, min(8, context / 8)), room = context - 2 * count
         var noise = (0..<room).map { _ in pick(letters, &random) }
-        let triggers = shuffled(Array(digits.unicodeScalars), &random).prefix(count)
+        let triggers = shuffled(digits, &random).prefix(count)
         var asked: [(digit: Unicode.Scalar, letter: Unicode.Scalar)] = []
         // In the first half of the noise, so that they are recalled from afar.
         for (digit, place) in zip(triggers, scattered(count, among: room / 4, &random)) {
@@ -64,9 +64,9 @@ extension SyntheticTask {
     /// al. 2023, arXiv:2312.04927).
     static let recall = SyntheticTask(
         name: "recall", summary: "multi-query associative recall: the value of every key, asked in another order",
-        alphabet: keys + capitals + "|.", minimumContext: 4
+        alphabet: keys + capitals + marks, minimumContext: 4
     ) { context, random, example in
-        let pairs = shuffled(Array(keys.unicodeScalars), &random).prefix(context / 4).map {
+        let pairs = shuffled(keys, &random).prefix(context / 4).map {
             (key: $0, value: pick(capitals, &random))
         }
         for pair in pairs {
@@ -86,10 +86,10 @@ extension SyntheticTask {
     /// counts, and it is far away.
     static let holders = SyntheticTask(
         name: "holders", summary: "who has what after things changed hands, the last move being far away",
-        alphabet: letters + capitals + "|.", minimumContext: 16
+        alphabet: letters + capitals + marks, minimumContext: 16
     ) { context, random, example in
         let asked = max(1, min(6, context / 16)), moves = (context - 2 * asked) / 2
-        let things = shuffled(Array(letters.unicodeScalars), &random), people = Array(capitals.unicodeScalars.prefix(8))
+        let things = shuffled(letters, &random), people = Array(capitals.prefix(8))
         let early = Array(things.prefix(asked)), late = Array(things.suffix(8))
         var holder: [Unicode.Scalar: Unicode.Scalar] = [:]
         for move in 0..<moves {
@@ -112,7 +112,7 @@ extension SyntheticTask {
     /// tell the next.
     static let parity = SyntheticTask(
         name: "parity", summary: "the running parity of bits, said half a context later",
-        alphabet: "01|.", minimumContext: 2
+        alphabet: digits.prefix(2) + marks, minimumContext: 2
     ) { context, random, example in
         let bits = (0..<context / 2).map { _ in random.below(2) }
         example.write(bits.map { $0 == 1 ? "1" : "0" })
@@ -127,9 +127,9 @@ extension SyntheticTask {
     /// abacab…|b02a03c01: how often each letter occurred, in two digits.
     static let counting = SyntheticTask(
         name: "counting", summary: "how often each of four letters occurred",
-        alphabet: "abcd" + digits + "|.", minimumContext: 16
+        alphabet: letters.prefix(4) + digits + marks, minimumContext: 16
     ) { context, random, example in
-        let kinds = Array("abcd".unicodeScalars), numerals = Array(digits.unicodeScalars)
+        let kinds = Array(letters.prefix(4))
         let room = min(99, context - 3 * kinds.count)
         var counts = [Int](repeating: 0, count: kinds.count)
         // Unequal odds, so that counts vary by more than chance.
@@ -146,18 +146,21 @@ extension SyntheticTask {
         example.write("|")
         for kind in shuffled(Array(kinds.indices), &random) {
             example.write(kinds[kind])
-            example.write([numerals[counts[kind] / 10], numerals[counts[kind] % 10]], isAnswer: true)
+            example.write([digits[counts[kind] / 10], digits[counts[kind] % 10]], isAnswer: true)
         }
     }
 
     // MARK: Symbols and chance
 
-    static let letters = "abcdefghijklmnopqrstuvwxyz", capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", digits = "0123456789"
-    static let keys = letters + digits + "абвгдежзийклмнопрстуфхцчшщъы"
+    private typealias Symbols = [Unicode.Scalar]
+    private static let letters = symbols("abcdefghijklmnopqrstuvwxyz"), capitals = symbols("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    private static let digits = symbols("0123456789"), marks: Symbols = ["|", blank]
+    private static let keys = letters + digits + symbols("абвгдежзийклмнопрстуфхцчшщъы")
 
-    private static func pick(_ symbols: String, _ random: inout Philox.Sequence) -> Unicode.Scalar {
-        let scalars = symbols.unicodeScalars
-        return scalars[scalars.index(scalars.startIndex, offsetBy: random.below(scalars.count))]
+    private static func symbols(_ text: String) -> Symbols { Array(text.unicodeScalars) }
+
+    private static func pick(_ symbols: Symbols, _ random: inout Philox.Sequence) -> Unicode.Scalar {
+        symbols[random.below(symbols.count)]
     }
 
     /// Fisher–Yates. The library's own may change with its version, and with it every example.
