@@ -128,6 +128,12 @@ public struct Checkpoint: Sendable {
     public static func save(
         _ model: Model, _ optimizer: Optimizer, _ state: RunState, in folder: RunFolder, keep: Int
     ) throws {
+        try write(model, optimizer, state, in: folder)
+        prune(folder, keep: keep, best: state.bestStep)
+    }
+
+    /// Writes a checkpoint where there is none of its step; without an optimizer it can be used, and not continued.
+    static func write(_ model: Model, _ optimizer: Optimizer?, _ state: RunState, in folder: RunFolder) throws {
         let manager = FileManager.default
         let final = String(format: "%@/step-%08d", folder.checkpointsPath, state.step)
         guard !manager.fileExists(atPath: final) else { return }
@@ -142,16 +148,17 @@ public struct Checkpoint: Sendable {
         try Safetensors.write(
             model.store.parameters.compactMap { p in p.value.map { Safetensors.Source(p.name, $0) } }, metadata: metadata,
             to: "\(temporary)/model.safetensors")
-        try Safetensors.write(
-            optimizer.state.map { Safetensors.Source($0.name, $0.tensor) }, metadata: metadata,
-            to: "\(temporary)/optimizer.safetensors")
+        if let optimizer {
+            try Safetensors.write(
+                optimizer.state.map { Safetensors.Source($0.name, $0.tensor) }, metadata: metadata,
+                to: "\(temporary)/optimizer.safetensors")
+        }
         try RunFolder.writeAtomically(JSONEncoder().encode(state), to: "\(temporary)/state.json")
         synchronizeFolder(temporary)
         guard rename(temporary, final) == 0 else {
             throw Failure("cannot save \(final): \(String(cString: strerror(errno)))")
         }
         synchronizeFolder(folder.checkpointsPath)
-        prune(folder, keep: keep, best: state.bestStep)
     }
 
     private static func prune(_ folder: RunFolder, keep: Int, best: Int?) {
