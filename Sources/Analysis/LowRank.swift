@@ -7,8 +7,8 @@ import Training
 /// A model whose matrices are replaced by their best approximations of lower rank, wherever two factors are fewer numbers
 /// than the matrix.
 ///
-/// The model keeps the product of the factors, since its layers multiply by one matrix: losses are those of the factored
-/// model, while parameters, bytes and FLOPs are counted as of the factors.
+/// The checkpoint holds the factors. The model holds their product, since its layers multiply by one matrix: losses are those
+/// of the factored model, bytes those of the checkpoint, while FLOPs are counted as of the factors.
 public struct LowRank: Sendable {
     /// What became of one matrix.
     public struct Change: Sendable {
@@ -27,6 +27,8 @@ public struct LowRank: Sendable {
     }
 
     public let changes: [Change]
+    /// Of the matrices that are replaced, by name.
+    public let factors: [String: FactoredWeight]
     /// Parameters of the model.
     public let before: Int
     /// Training FLOPs a token of the model.
@@ -66,33 +68,26 @@ public struct LowRank: Sendable {
             let rank = spectrum.rank(keeping: energy)
             let change = Change(
                 name: matrix.name, rows: matrix.rows, columns: matrix.columns, rank: rank, error: spectrum.error(rank: rank).frobenius)
-            return (change, change.isReplaced ? Truncation(factors, change) : nil)
+            return (change, change.isReplaced ? FactoredWeight(factors, change) : nil)
         }
-        for (parameter, (_, truncation)) in zip(parameters, results) {
-            if let truncation, let value = parameter.value { truncation.multiply(into: value) }
+        var factored: [String: FactoredWeight] = [:]
+        for (parameter, (_, factors)) in zip(parameters, results) {
+            guard let factors, let value = parameter.value else { continue }
+            factors.multiply(into: value)
+            factored[parameter.name] = factors
         }
-        return LowRank(changes: results.map(\.0), before: before, flopsBefore: flops)
+        return LowRank(changes: results.map(\.0), factors: factored, before: before, flopsBefore: flops)
     }
 }
 
-/// The factors of a matrix cut off at a rank, in float32: left [rows, r] with √σ, right [r, columns] with √σ.
-private struct Truncation: Sendable {
-    let left: [Float], right: [Float]
-    let rows: Int, columns: Int, rank: Int
-
+extension FactoredWeight {
+    /// The factors of a matrix cut off at a rank, each with the roots of the singular values.
     init(_ factors: SingularValues.Factors, _ change: LowRank.Change) {
-        (rows, columns, rank) = (change.rows, change.columns, change.rank)
         let full = factors.values.count, (rank, columns) = (change.rank, change.columns)
         let roots = factors.values.map { $0.squareRoot() }
-        left = (0..<change.rows * rank).map { Float(factors.left[$0 / rank * full + $0 % rank] * roots[$0 % rank]) }
-        right = (0..<rank * columns).map { Float(factors.right[$0] * roots[$0 / columns]) }
-    }
-
-    func multiply(into value: Tensor) {
-        guard rank > 0 else { return value.backend.fill(value, 0) }
-        let context = value.context
-        value.backend.multiplyMatrices(
-            MatrixProduct(
-                context.tensor(left, [rows, rank]), context.tensor(right, [rank, columns]), into: value, m: rows, n: columns, k: rank))
+        self.init(
+            rows: change.rows, columns: columns, rank: rank,
+            left: (0..<change.rows * rank).map { Float(factors.left[$0 / rank * full + $0 % rank] * roots[$0 % rank]) },
+            right: (0..<rank * columns).map { Float(factors.right[$0] * roots[$0 / columns]) })
     }
 }

@@ -76,8 +76,8 @@ public struct PromptPage {
             : []
         let name = "layer \(map.layer), head \(map.head)"
         return "<svg viewBox=\"0 0 \(left + side) \(top + side)\" role=\"img\" aria-label=\"attention of \(name)\">"
-            + names.joined() + "<g class=\"weights\">\(paths.joined())</g>"
-            + "<path class=\"frame\" d=\"M\(left) \(top)v\(side)h\(side)z\"/></svg>"
+            + names.joined()
+            + "<path class=\"frame\" d=\"M\(left) \(top)v\(side)h\(side)z\"/><g class=\"weights\">\(paths.joined())</g></svg>"
     }
 
     /// 0 for what is not drawn, 1 … 7 by the root of the weight, so that small ones are seen too.

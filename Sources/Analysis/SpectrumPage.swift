@@ -97,7 +97,7 @@ public struct SpectrumPage {
     }
 
     private func chart(_ title: String, _ curves: [LineChart.Curve]) -> String {
-        LineChart(title: title, xLabel: "index / full rank", yLabel: "σ / largest", isLogarithmic: true, curves: curves).figure
+        LineChart(title: title, xLabel: "share of the full rank", yLabel: "σ / σ₁", isLogarithmic: true, curves: curves).figure
     }
 
     /// At most about sixty points: more are not seen.

@@ -1,4 +1,5 @@
 import Architectures
+import Autograd
 import Components
 import Configuration
 import Training
@@ -81,6 +82,15 @@ public struct WeightTensor: Sendable {
 
     /// Its numbers, row by row.
     func numbers(in file: Safetensors.File) throws -> [Float] {
+        if let factored = try FactoredWeight(name, rows: storedRows, columns: columns, in: file) {
+            let product = Context.cpu(threads: 1).zeros([storedRows, columns])
+            factored.multiply(into: product)
+            return Array(product.floats.prefix(rows * columns))
+        }
+        return try stored(in: file)
+    }
+
+    private func stored(in file: Safetensors.File) throws -> [Float] {
         try file.withBytes(of: name, dtype: dtype, shape: [storedRows, columns]) { bytes in
             let count = rows * columns
             switch dtype {

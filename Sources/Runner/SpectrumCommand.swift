@@ -136,7 +136,7 @@ private struct CompressedRun {
             let after = try loss("after")
             try folder.begin(
                 run.config, description: "\(path), step \(run.checkpoint.step), its matrices cut to \(energy) of their energy",
-                tokenizer: run.tokenizer, model: run.model, step: run.checkpoint.step)
+                tokenizer: run.tokenizer, model: run.model, factors: result.factors, step: run.checkpoint.step)
             progress.clear()
             if arguments.has("--json") {
                 emit(json(result, folder, run, before, after).text() + "\n")
@@ -150,7 +150,8 @@ private struct CompressedRun {
         }
     }
 
-    private static let countedAs = "parameters, bytes and FLOPs are those of the factors; the checkpoint holds their products"
+    private static let countedAs =
+        "parameters, bytes and FLOPs are those of the factors, which the checkpoint holds; running it multiplies by their products"
 
     private func json(_ result: LowRank, _ folder: RunFolder, _ run: LoadedRun, _ before: Double, _ after: Double) -> JSON {
         [

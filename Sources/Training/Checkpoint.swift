@@ -133,7 +133,10 @@ public struct Checkpoint: Sendable {
     }
 
     /// Writes a checkpoint where there is none of its step; without an optimizer it can be used, and not continued.
-    static func write(_ model: Model, _ optimizer: Optimizer?, _ state: RunState, in folder: RunFolder) throws {
+    /// - Parameter factors: weights by name that are kept as factors.
+    static func write(
+        _ model: Model, _ optimizer: Optimizer?, _ state: RunState, factors: [String: FactoredWeight] = [:], in folder: RunFolder
+    ) throws {
         let manager = FileManager.default
         let final = String(format: "%@/step-%08d", folder.checkpointsPath, state.step)
         guard !manager.fileExists(atPath: final) else { return }
@@ -146,7 +149,9 @@ public struct Checkpoint: Sendable {
         }
         let metadata = ["format": "loom", "step": String(state.step)]
         try Safetensors.write(
-            model.store.parameters.compactMap { p in p.value.map { Safetensors.Source(p.name, $0) } }, metadata: metadata,
+            model.store.parameters.flatMap { p in
+                factors[p.name]?.sources(p.name) ?? p.value.map { [Safetensors.Source(p.name, $0)] } ?? []
+            }, metadata: metadata,
             to: "\(temporary)/model.safetensors")
         if let optimizer {
             try Safetensors.write(
@@ -181,7 +186,14 @@ public struct Checkpoint: Sendable {
     public func load(into model: Model) throws {
         let file = try Safetensors.File(path: "\(path)/model.safetensors")
         for parameter in model.store.parameters {
-            if let value = parameter.value { try file.load(parameter.name, into: value) }
+            guard let value = parameter.value else { continue }
+            if parameter.shape.count == 2,
+                let factored = try FactoredWeight(parameter.name, rows: parameter.shape[0], columns: parameter.shape[1], in: file)
+            {
+                factored.multiply(into: value)
+            } else {
+                try file.load(parameter.name, into: value)
+            }
         }
     }
 

@@ -8,15 +8,18 @@ extension RunFolder {
     /// to continue, as no optimizer remembers anything of them.
     /// - Parameters:
     ///   - config: the whole config; `description` says where the weights are from.
+    ///   - factors: weights by name that the checkpoint keeps as factors.
     ///   - step: the checkpoint's.
     /// - Throws: `Failure` or `Safetensors.Failure` when something cannot be written.
-    public func begin(_ config: RunConfig, description: String, tokenizer: any Tokenizer, model: Model, step: Int) throws {
+    public func begin(
+        _ config: RunConfig, description: String, tokenizer: any Tokenizer, model: Model, factors: [String: FactoredWeight], step: Int
+    ) throws {
         var members = config.resolved.objectValue ?? [:]
         members["description"] = .string(description)
         try RunFolder.writeAtomically(tokenizer.serialized(), to: tokenizerPath)
         var state = RunState()
         state.step = step
-        try Checkpoint.write(model, nil, state, in: self)
+        try Checkpoint.write(model, nil, state, factors: factors, in: self)
         // Last, as it is what makes a folder a run.
         try RunFolder.writeAtomically(Data((JSON.object(members).text() + "\n").utf8), to: configPath)
     }

@@ -3,7 +3,9 @@ import Architectures
 import Autograd
 import Components
 import Configuration
+import Foundation
 import Testing
+import Text
 import Training
 
 /// Models of truncated factors.
@@ -56,6 +58,29 @@ struct LowRankTests {
         }
         #expect(result.before == model.store.count && result.after == result.before - result.saved && result.saved > 0)
         #expect(result.bytesAfter == 4 * result.after && result.flopsBefore == flops && result.flopsAfter == flops - 6 * result.saved)
+    }
+
+    /// A checkpoint of factors gives the model back that it was made of, bit for bit, and the same spectra.
+    @Test func savedAsFactors() throws {
+        let result = try LowRank.compress(model, energy: 0.6), path = temporaryPath("run")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let config = try RunConfig(["model": LowRankTests.config, "data": ["tokenizer": "byte"]])
+        let folder = try RunFolder.create(name: "run", out: path)
+        try folder.begin(
+            config, description: "factors", tokenizer: ByteTokenizer(), model: model, factors: result.factors, step: 7)
+        let checkpoint = try Checkpoint.find(in: RunFolder.open(path))
+        #expect(try RunConfig(path: folder.configPath).resolved["description"] == "factors" && checkpoint.step == 7)
+        let other = try Model(ModelConfig(LowRankTests.config), vocabulary: 30)
+        other.materialize(on: context, training: false)
+        try checkpoint.load(into: other)
+        for (a, b) in zip(model.store.parameters, other.store.parameters) { #expect(a.value?.floats == b.value?.floats, "\(a.name)") }
+        let file = try Safetensors.File(path: "\(checkpoint.path)/model.safetensors")
+        #expect(file.entries.values.reduce(0) { $0 + $1.range.count } == result.bytesAfter, "the bytes it says")
+        for change in result.changes {
+            let tensor = try #require(WeightTensor.all(of: other).first { $0.name == change.name })
+            let found = try MatrixSpectrum.all([tensor], in: file)[0].spectrum
+            #expect((found.values.last ?? 1) < 1e-5 * found.largest || !change.isReplaced)
+        }
     }
 
     /// All of the energy needs all of the rank, whose factors are larger.
