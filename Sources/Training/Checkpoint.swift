@@ -93,6 +93,9 @@ public struct Checkpoint: Sendable {
         do {
             _ = try state()
             _ = try Safetensors.File(path: "\(path)/model.safetensors")
+            guard FileManager.default.fileExists(atPath: "\(path)/optimizer.safetensors") else {
+                throw Failure("\(path) has no optimizer.safetensors: its weights can be used, but training cannot go on from them")
+            }
             _ = try Safetensors.File(path: "\(path)/optimizer.safetensors")
             return nil
         } catch {

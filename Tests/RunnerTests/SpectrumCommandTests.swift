@@ -53,6 +53,8 @@ struct SpectrumCommandTests {
         #expect(abs((evaluated["loss"]?.doubleValue ?? 0) - (after["val_loss"]?.doubleValue ?? 1)) < 1e-9)
         #expect(try json("eval", "run", "--json")["loss"] == before["val_loss"])
         #expect(try place.run("sample", "cut", "--tokens", "3").status == 0)
+        expectRefused(
+            try place.run("train", "cut", "--resume", "--set", "train.steps=30"), ["training cannot go on"], status: 1)
         expectRefused(try place.run("spectrum", "run", "--compress", "energy=0.5", "--out", "cut"), ["cut is there already"], status: 1)
         #expect(try place.run("spectrum", "run", "--compress", "energy=0.9", "--out", "text").output.contains("those of the factors"))
     }
