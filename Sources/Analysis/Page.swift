@@ -40,11 +40,14 @@ package enum Page {
         return result
     }
 
-    /// A number with `digits` significant digits.
+    /// A number with `digits` significant digits; whole below a million.
     package static func number(_ value: Double, _ digits: Int = 3) -> String {
         guard value.isFinite else { return value.isNaN ? "–" : "∞" }
-        return String(format: "%.\(digits)g", value)
+        return String(format: (1000..<1_000_000).contains(abs(value)) ? "%.0f" : "%.\(digits)g", value)
     }
+
+    /// A share as 42 % or 4.2 %.
+    package static func percent(_ share: Double) -> String { String(format: share < 0.0995 ? "%.1f %%" : "%.0f %%", 100 * share) }
 
     /// A place in a drawing: a tenth of a unit is finer than any screen.
     package static func place(_ value: Double) -> String {

@@ -42,7 +42,7 @@ public struct PromptPage {
             lines += maps.filter { $0.layer == layer }.map { map in
                 let caption =
                     "head \(map.head): entropy \(Page.number(map.entropy)), distance \(Page.number(map.meanDistance)), first "
-                    + "\(Page.number(100 * map.firstTokenShare, 2)) %"
+                    + "\(Page.percent(map.firstTokenShare))"
                 return "<figure><figcaption>\(caption)</figcaption>\n\(svg(map))\n</figure>"
             }
             lines.append("</div>")
@@ -88,7 +88,7 @@ public struct PromptPage {
         let rows = tokens.indices.map { position in
             [tokens[position]]
                 + lenses.map { lens in
-                    lens.likeliest[position].first.map { "\(text($0.token)) \(Page.number(100 * $0.probability, 2)) %" } ?? ""
+                    lens.likeliest[position].first.map { "\(text($0.token)) \(Page.percent($0.probability))" } ?? ""
                 } + [position + 1 < tokens.count ? tokens[position + 1] : ""]
         }
         return [

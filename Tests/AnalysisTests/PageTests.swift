@@ -64,7 +64,10 @@ struct PageTests {
     }
 
     @Test func numbers() {
-        #expect(Page.number(1234.5) == "1.23e+03" && Page.number(.infinity) == "∞" && Page.number(0.5) == "0.5")
+        #expect(
+            Page.number(1234.4) == "1234" && Page.number(12_345_678) == "1.23e+07" && Page.number(.infinity) == "∞"
+                && Page.number(0.5) == "0.5")
+        #expect(Page.percent(1) == "100 %" && Page.percent(0.25) == "25 %" && Page.percent(0.0994) == "9.9 %" && Page.percent(0) == "0.0 %")
         #expect(Page.place(3) == "3" && Page.place(3.14) == "3.1" && Page.escaped("a\u{0}b<>&\"") == "a b&lt;&gt;&amp;&quot;")
     }
 }
