@@ -9,7 +9,9 @@ let package = Package(
         .executable(name: "runner", targets: ["RunnerTool"]),
         .library(
             name: "Loom",
-            targets: ["Configuration", "Autograd", "Text", "Components", "Optimizers", "Architectures", "Training"]),
+            targets: [
+                "Configuration", "Autograd", "Text", "Components", "Optimizers", "Architectures", "Training", "Analysis",
+            ]),
         .library(name: "LoomCommandLine", targets: ["Runner"]),
     ],
     targets: [
@@ -27,8 +29,13 @@ let package = Package(
             name: "Training",
             dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text"]),
         .target(
+            name: "Analysis",
+            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "OpenBLAS", "Text", "Training"]),
+        .target(
             name: "Runner",
-            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text", "Training"]),
+            dependencies: [
+                "Analysis", "Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text", "Training",
+            ]),
         .executableTarget(name: "RunnerTool", dependencies: ["Runner"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "AutogradTests", dependencies: ["Autograd", "Kernels"]),
@@ -37,6 +44,7 @@ let package = Package(
         .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Training"]),
         .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Training"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
         .testTarget(name: "RunnerTests", dependencies: ["Runner"]),
     ],
     swiftLanguageModes: [.v6]

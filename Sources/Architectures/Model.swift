@@ -109,14 +109,21 @@ public final class Model {
             if let added = position.embedding(pass) { x = x + added }
         }
         var state = residual.begin(embedding.finish(x, pass), pass)
+        pass.observer?.stream(after: nil, state.x) { residual.end(state) }
         for (index, layer) in layers.enumerated() {
             residual.enter(index, &state)
-            state.x = layer(state.x, pass)
+            state.x = layer(state.x, pass, index)
             residual.leave(index, &state)
+            pass.observer?.stream(after: index, state.x) { residual.end(state) }
         }
-        let end = residual.end(state)
-        return finalNorm?(end) ?? end
+        return normalized(residual.end(state))
     }
+
+    private func normalized(_ end: Tensor) -> Tensor { finalNorm?(end) ?? end }
+
+    /// The logits [B, T, V] that a stream [B, T, C] would give if no layer came after it (the logit lens; nostalgebraist
+    /// 2020).
+    public func lens(_ stream: Tensor) -> Tensor { head.logits(normalized(stream)) }
 
     /// [B, T, V]
     public func logits(_ pass: Pass) -> Tensor { head.logits(hidden(pass)) }
@@ -165,9 +172,13 @@ struct Block {
     let attentionPostNorm: (any Norm)?, mlpPostNorm: (any Norm)?
 
     /// [B, T, C] → [B, T, C]
-    func callAsFunction(_ x: Tensor, _ pass: Pass) -> Tensor {
-        let mixed = sublayer(x, attentionNorm, attentionPostNorm) { attention($0, pass) }
-        return sublayer(mixed, mlpNorm, mlpPostNorm) { mlp($0, pass) }
+    func callAsFunction(_ x: Tensor, _ pass: Pass, _ layer: Int) -> Tensor {
+        func observed(_ name: String, _ y: Tensor) -> Tensor {
+            pass.observer?.sublayer(name, of: layer, gave: y)
+            return y
+        }
+        let mixed = sublayer(x, attentionNorm, attentionPostNorm) { observed("attention", attention($0, pass)) }
+        return sublayer(mixed, mlpNorm, mlpPostNorm) { observed("mlp", mlp($0, pass)) }
     }
 
     private func sublayer(

@@ -12,12 +12,17 @@ public final class Pass {
     public let dropout: DropoutSource?
     /// Row t of a position table for token t: int32 [B·T], 0 … T − 1 for every sequence.
     public let positions: Tensor
+    /// Who looks on; nil where nobody does, which costs nothing.
+    public let observer: (any PassObserver)?
     private var dropouts: UInt64 = 0
     private var rotaryTables: [AnyHashable: RotaryTable] = [:]
 
-    public init(tokens: Tensor, start: Int = 0, cache: KVCache? = nil, dropout: DropoutSource? = nil) {
+    public init(
+        tokens: Tensor, start: Int = 0, cache: KVCache? = nil, dropout: DropoutSource? = nil, observer: (any PassObserver)? = nil
+    ) {
         precondition(tokens.shape.count == 2 && tokens.dtype == .int32, "tokens are int32 [batch, time]")
         (self.tokens, self.start, self.cache, self.dropout) = (tokens, start, cache, dropout)
+        self.observer = observer
         let (batch, time) = (tokens.shape[0], tokens.shape[1])
         positions = tokens.context.tensor((0..<batch * time).map { Int32($0 % time) }, [batch * time])
     }

@@ -8,13 +8,16 @@ import Training
 /// Shows what a config or a run is made of and what it costs.
 enum InspectCommand: Command {
     static let name = "inspect"
-    static let summary = "The parameters of a config or run, and what it costs in FLOPs and memory."
-    static let usage = "CONFIG|RUN [--set KEY.PATH=VALUE …]"
+    static let summary = "Parameters and costs of a config or run; attention maps and logit lens of a run."
+    static let usage = "CONFIG|RUN [--set KEY.PATH=VALUE …]   or   RUN --attention PROMPT [--lens PROMPT] [--html FILE]"
     static let example = "./runner inspect configs/nanochat-d12.json"
-    static let flags = [Flag.set, Flag.data, Flag.checkpoint, Flag("--config", "print the resolved config and nothing else"), Flag.json]
+    static let flags =
+        [Flag.set, Flag.data, Flag.checkpoint, Flag("--config", "print the resolved config and nothing else")]
+        + InspectPrompt.flags + [Flag.device, Flag.threads, Flag.json]
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         let source = try arguments.exactly(1, "one config or run")[0]
+        if try InspectPrompt.show(source, arguments, registries) { return }
         let overrides = try arguments.overrides()
         let folder = RunFolder.exists(source) ? RunFolder(path: source) : nil
         let config = try RunConfig(path: folder?.configPath ?? source, overrides: overrides, registries: registries)
@@ -117,8 +120,7 @@ extension Parameter {
     /// Mean and standard deviation of the values; nil without memory.
     var statistics: (mean: Double, deviation: Double)? {
         guard let values = value?.floats, !values.isEmpty else { return nil }
-        let mean = values.reduce(0.0) { $0 + Double($1) } / Double(values.count)
-        let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)
-        return (mean, variance.squareRoot())
+        let summary = Summary(values)
+        return (summary.mean, summary.std)
     }
 }

@@ -93,6 +93,9 @@ public struct Checkpoint: Sendable {
         do {
             _ = try state()
             _ = try Safetensors.File(path: "\(path)/model.safetensors")
+            guard FileManager.default.fileExists(atPath: "\(path)/optimizer.safetensors") else {
+                throw Failure("\(path) has no optimizer.safetensors: its weights can be used, but training cannot go on from them")
+            }
             _ = try Safetensors.File(path: "\(path)/optimizer.safetensors")
             return nil
         } catch {
@@ -128,6 +131,15 @@ public struct Checkpoint: Sendable {
     public static func save(
         _ model: Model, _ optimizer: Optimizer, _ state: RunState, in folder: RunFolder, keep: Int
     ) throws {
+        try write(model, optimizer, state, in: folder)
+        prune(folder, keep: keep, best: state.bestStep)
+    }
+
+    /// Writes a checkpoint where there is none of its step; without an optimizer it can be used, and not continued.
+    /// - Parameter factors: weights by name that are kept as factors.
+    static func write(
+        _ model: Model, _ optimizer: Optimizer?, _ state: RunState, factors: [String: FactoredWeight] = [:], in folder: RunFolder
+    ) throws {
         let manager = FileManager.default
         let final = String(format: "%@/step-%08d", folder.checkpointsPath, state.step)
         guard !manager.fileExists(atPath: final) else { return }
@@ -140,18 +152,21 @@ public struct Checkpoint: Sendable {
         }
         let metadata = ["format": "loom", "step": String(state.step)]
         try Safetensors.write(
-            model.store.parameters.compactMap { p in p.value.map { Safetensors.Source(p.name, $0) } }, metadata: metadata,
+            model.store.parameters.flatMap { p in
+                factors[p.name]?.sources(p.name) ?? p.value.map { [Safetensors.Source(p.name, $0)] } ?? []
+            }, metadata: metadata,
             to: "\(temporary)/model.safetensors")
-        try Safetensors.write(
-            optimizer.state.map { Safetensors.Source($0.name, $0.tensor) }, metadata: metadata,
-            to: "\(temporary)/optimizer.safetensors")
+        if let optimizer {
+            try Safetensors.write(
+                optimizer.state.map { Safetensors.Source($0.name, $0.tensor) }, metadata: metadata,
+                to: "\(temporary)/optimizer.safetensors")
+        }
         try RunFolder.writeAtomically(JSONEncoder().encode(state), to: "\(temporary)/state.json")
         synchronizeFolder(temporary)
         guard rename(temporary, final) == 0 else {
             throw Failure("cannot save \(final): \(String(cString: strerror(errno)))")
         }
         synchronizeFolder(folder.checkpointsPath)
-        prune(folder, keep: keep, best: state.bestStep)
     }
 
     private static func prune(_ folder: RunFolder, keep: Int, best: Int?) {
@@ -174,7 +189,14 @@ public struct Checkpoint: Sendable {
     public func load(into model: Model) throws {
         let file = try Safetensors.File(path: "\(path)/model.safetensors")
         for parameter in model.store.parameters {
-            if let value = parameter.value { try file.load(parameter.name, into: value) }
+            guard let value = parameter.value else { continue }
+            if parameter.shape.count == 2,
+                let factored = try FactoredWeight(parameter.name, rows: parameter.shape[0], columns: parameter.shape[1], in: file)
+            {
+                factored.multiply(into: value)
+            } else {
+                try file.load(parameter.name, into: value)
+            }
         }
     }
 

@@ -26,49 +26,9 @@ public struct Metrics: Codable, Sendable {
     }
 }
 
-/// Appends to a run's metrics.jsonl.
-final class MetricsFile {
-    private let file: FileHandle
-    private let encoder: JSONEncoder = {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return encoder
-    }()
-
-    /// Opens the file, dropping lines after `step`: a resumed run makes them again.
-    init(_ folder: RunFolder, keepingThrough step: Int) throws {
-        let kept = try MetricsFile.read(folder).filter { $0.step <= step }
-        var text = Data()
-        for line in kept {
-            text += try encoder.encode(line)
-            text.append(UInt8(ascii: "\n"))
-        }
-        try RunFolder.writeAtomically(text, to: folder.metricsPath)
-        guard let file = FileHandle(forWritingAtPath: folder.metricsPath) else {
-            throw Failure("cannot write \(folder.metricsPath)")
-        }
-        self.file = file
-        try file.seekToEnd()
-    }
-
-    deinit { try? file.close() }
-
-    func append(_ metrics: Metrics) throws {
-        do {
-            try file.write(contentsOf: encoder.encode(metrics) + Data("\n".utf8))
-        } catch {
-            throw Failure("cannot write metrics.jsonl: \(error.localizedDescription)")
-        }
-    }
-
-    /// All whole lines; one that a kill cut short is left out.
-    static func read(_ folder: RunFolder) throws -> [Metrics] {
-        guard let data = FileManager.default.contents(atPath: folder.metricsPath) else { return [] }
-        return data.split(separator: UInt8(ascii: "\n")).compactMap { try? JSONDecoder().decode(Metrics.self, from: $0) }
-    }
-}
+extension Metrics: StepLine {}
 
 extension RunFolder {
     /// The metrics that have been logged so far.
-    public func metrics() throws -> [Metrics] { try MetricsFile.read(self) }
+    public func metrics() throws -> [Metrics] { LinesFile<Metrics>.read(metricsPath) }
 }

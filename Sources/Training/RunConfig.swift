@@ -39,6 +39,7 @@ public struct TrainOptions: OptionGroup {
     public var evalInterval = 200
     public var evalBatches: Int? = 20
     public var logInterval = 10
+    public var logStatistics: Int?
     public var checkpointInterval: Int?
     public var keepCheckpoints = 2
     public var sampleTokens = 0
@@ -56,6 +57,9 @@ public struct TrainOptions: OptionGroup {
             Option("eval_interval", \.evalInterval, .atLeast(1), help: "steps between evaluations; there is one at the end too"),
             Option("eval_batches", \.evalBatches, .atLeast(1), help: "random validation batches an evaluation; null for the whole split"),
             Option("log_interval", \.logInterval, .atLeast(1), help: "steps between lines of metrics.jsonl"),
+            Option(
+                "log_statistics", \.logStatistics, .atLeast(1),
+                help: "steps between lines of statistics.jsonl, activations and gradients by layer; null for none"),
             Option("checkpoint_interval", \.checkpointInterval, .atLeast(1), help: "steps between checkpoints; by default eval_interval"),
             Option("keep_checkpoints", \.keepCheckpoints, .atLeast(1), help: "newest checkpoints to keep, besides the best"),
             Option("sample_tokens", \.sampleTokens, .within(0...1_000_000), help: "tokens to sample at each evaluation"),

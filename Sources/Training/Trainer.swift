@@ -29,7 +29,8 @@ public final class Trainer {
     private let step: TrainingStep
     private let training: Batches
     private let validation: Batches?
-    private let metrics: MetricsFile
+    private let metrics: LinesFile<Metrics>
+    private let statistics: LinesFile<Statistics>?
     private let lock: RunLock
     /// What a person should know of how the run is continued.
     public private(set) var notes: [String] = []
@@ -115,7 +116,10 @@ public final class Trainer {
             notes.append("validated otherwise than before, so the best checkpoint is sought anew")
         }
         (state.threads, state.text, state.validation) = (threads, dataset.contentHash, measured)
-        metrics = try MetricsFile(folder, keepingThrough: state.step)
+        let done = state.step
+        metrics = try LinesFile(folder.metricsPath, keepingThrough: done)
+        // A run that logs none any more keeps those it has.
+        statistics = try train.logStatistics.map { _ in try LinesFile(folder.statisticsPath, keepingThrough: done) }
     }
 
     /// The model of a config for a tokenizer.
@@ -233,9 +237,17 @@ public final class Trainer {
 
     /// One optimizer step; the mean loss of its micro-batches and the norm of the gradients.
     private func oneStep(_ step: Int) throws -> (loss: Double, gradientNorm: Double) {
-        let (sum, norm) = self.step.gradients(step) { training(step: step, micro: $0) }
+        let isObserved = config.train.logStatistics.map { step == 0 || (step + 1) % $0 == 0 } ?? false
+        let observer = isObserved ? ActivationObserver() : nil
+        let (sum, norm) = self.step.gradients(step, observer: observer) { training(step: step, micro: $0) }
         guard sum.isFinite, norm.isFinite else {
             throw diverged(sum.isFinite ? "gradient" : "loss", step)
+        }
+        if let observer {
+            var line = Statistics(step: step + 1)
+            line.activations = observer.entries
+            line.add(gradientsOf: model.store)
+            try statistics?.append(line)
         }
         self.step.update(step, gradientNorm: norm)
         return (sum, norm)

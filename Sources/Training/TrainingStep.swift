@@ -21,10 +21,11 @@ public final class TrainingStep {
 
     /// Gathers the gradients of step `step`; the mean loss of its micro-batches and the norm of the gradients.
     /// - Parameters:
+    ///   - observer: looks into the first micro-batch.
     ///   - batch: inputs and targets [B, T] of a micro-batch.
     ///   - phase: called as each part begins.
     public func gradients(
-        _ step: Int, batch: (_ micro: Int) -> (inputs: Tensor, targets: Tensor),
+        _ step: Int, observer: (any PassObserver)? = nil, batch: (_ micro: Int) -> (inputs: Tensor, targets: Tensor),
         phase: (ProfilingBackend.Phase) -> Void = { _ in }
     ) -> (loss: Double, norm: Double) {
         phase(.optimizer)
@@ -37,7 +38,8 @@ public final class TrainingStep {
             let source = DropoutSource(seed: UInt64(options.seed), step: step, firstExample: micro * options.batch)
             let loss = context.recording {
                 phase(.forward)
-                let loss = model.loss(Pass(tokens: inputs, dropout: source), targets: targets, scale: scale)
+                let loss = model.loss(
+                    Pass(tokens: inputs, dropout: source, observer: micro == 0 ? observer : nil), targets: targets, scale: scale)
                 phase(.backward)
                 loss.backward()
                 return loss

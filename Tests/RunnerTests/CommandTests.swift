@@ -5,7 +5,7 @@ import Training
 
 /// Every subcommand through the program itself.
 struct CommandTests {
-    static let subcommands = ["train", "sample", "eval", "inspect", "components", "diff", "compare"]
+    static let subcommands = ["train", "sample", "eval", "inspect", "components", "diff", "compare", "kv", "bench", "spectrum"]
     let place: Place
     init() throws {
         place = try Place()

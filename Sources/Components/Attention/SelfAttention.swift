@@ -99,6 +99,7 @@ public struct SelfAttention: Attention {
         } else {
             var call = AttentionCall(query: query, key: key, value: value, options: scores)
             call.firstExample = pass.firstExample
+            pass.observer?.attends(layer, call)
             mixed = attention(call)
         }
         return output(mixed).dropout(options.outputDropout, pass)
