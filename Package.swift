@@ -9,7 +9,7 @@ let package = Package(
         .executable(name: "runner", targets: ["RunnerTool"]),
         .library(
             name: "Loom",
-            targets: ["Configuration", "Autograd", "Text", "Components", "Optimizers", "Architectures", "Training"]),
+            targets: ["Configuration", "Autograd", "Text", "Components", "Optimizers", "Architectures", "Training", "Reports"]),
         .library(name: "LoomCommandLine", targets: ["Runner"]),
     ],
     targets: [
@@ -26,9 +26,12 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text"]),
+        .target(name: "Reports", dependencies: ["Architectures", "Autograd", "Configuration", "Training"]),
         .target(
             name: "Runner",
-            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text", "Training"]),
+            dependencies: [
+                "Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Reports", "Text", "Training",
+            ]),
         .executableTarget(name: "RunnerTool", dependencies: ["Runner"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "AutogradTests", dependencies: ["Autograd", "Kernels"]),

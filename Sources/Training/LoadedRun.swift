@@ -1,0 +1,27 @@
+import Architectures
+import Autograd
+import Configuration
+import Text
+
+/// A trained run, ready to be used.
+public struct LoadedRun {
+    public let folder: RunFolder
+    public let config: RunConfig
+    public let tokenizer: any Tokenizer
+    public let model: Model
+    public let context: Context
+    public let checkpoint: Checkpoint
+
+    /// - Parameter choice: `last`, `best` or a step; nil is the last.
+    /// - Throws: `Failure` where there is no run or no such checkpoint, `ConfigError` for a config that does not fit this program.
+    public init(_ path: String, checkpoint choice: String?, on context: Context, _ registries: Registries) throws {
+        folder = try RunFolder.open(path)
+        config = try RunConfig(path: folder.configPath, registries: registries)
+        tokenizer = try folder.loadTokenizer()
+        checkpoint = try Checkpoint.find(choice ?? "last", in: folder)
+        model = try Trainer.model(config, tokenizer: tokenizer)
+        self.context = context
+        model.materialize(on: context, training: false)
+        try checkpoint.load(into: model)
+    }
+}
