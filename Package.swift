@@ -40,6 +40,7 @@ let package = Package(
         .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Training"]),
         .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Training"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Autograd", "Configuration", "Reports", "Training"]),
         .testTarget(name: "RunnerTests", dependencies: ["Runner"]),
     ],
     swiftLanguageModes: [.v6]
