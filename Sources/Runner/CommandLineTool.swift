@@ -26,7 +26,7 @@ public enum LoomCommandLine {
     static var commands: [any Command.Type] {
         [
             TrainCommand.self, SampleCommand.self, EvalCommand.self, InspectCommand.self, ComponentsCommand.self,
-            DiffCommand.self, BenchCommand.self, KVCommand.self, CompareCommand.self,
+            DiffCommand.self, BenchCommand.self, KVCommand.self, CompareCommand.self, ReportCommand.self,
         ]
     }
 

@@ -60,13 +60,18 @@ final class MetricsFile {
     }
 
     /// All whole lines; one that a kill cut short is left out.
-    static func read(_ folder: RunFolder) throws -> [Metrics] {
-        guard let data = FileManager.default.contents(atPath: folder.metricsPath) else { return [] }
-        return data.split(separator: UInt8(ascii: "\n")).compactMap { try? JSONDecoder().decode(Metrics.self, from: $0) }
-    }
+    static func read(_ folder: RunFolder) throws -> [Metrics] { folder.readMetrics().lines }
 }
 
 extension RunFolder {
+    /// What metrics.jsonl holds: its whole lines, how many there are that cannot be read, and whether it is there at all.
+    public func readMetrics() -> (lines: [Metrics], unreadable: Int, exists: Bool) {
+        guard let data = FileManager.default.contents(atPath: metricsPath) else { return ([], 0, false) }
+        let all = data.split(separator: UInt8(ascii: "\n"))
+        let lines = all.compactMap { try? JSONDecoder().decode(Metrics.self, from: $0) }
+        return (lines, all.count - lines.count, true)
+    }
+
     /// The metrics that have been logged so far.
     public func metrics() throws -> [Metrics] { try MetricsFile.read(self) }
 }
