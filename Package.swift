@@ -10,7 +10,7 @@ let package = Package(
         .library(
             name: "Loom",
             targets: [
-                "Configuration", "Autograd", "Text", "Components", "Optimizers", "Architectures", "Training", "Analysis",
+                "Configuration", "Autograd", "Text", "Components", "Optimizers", "Architectures", "Training", "Analysis", "Reports",
             ]),
         .library(name: "LoomCommandLine", targets: ["Runner"]),
     ],
@@ -28,13 +28,14 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text"]),
+        .target(name: "Reports", dependencies: ["Architectures", "Autograd", "Configuration", "Text", "Training"]),
         .target(
             name: "Analysis",
             dependencies: ["Architectures", "Autograd", "Components", "Configuration", "OpenBLAS", "Text", "Training"]),
         .target(
             name: "Runner",
             dependencies: [
-                "Analysis", "Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text", "Training",
+                "Analysis", "Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Reports", "Text", "Training",
             ]),
         .executableTarget(name: "RunnerTool", dependencies: ["Runner"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
@@ -45,6 +46,7 @@ let package = Package(
         .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Training"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Autograd", "Configuration", "Reports", "Training"]),
         .testTarget(name: "RunnerTests", dependencies: ["Runner"]),
     ],
     swiftLanguageModes: [.v6]

@@ -3,6 +3,7 @@ import Autograd
 import Components
 import Configuration
 import Foundation
+import Reports
 import Training
 
 /// Measures how fast a config trains and decodes on this machine.

@@ -2,6 +2,7 @@ import Autograd
 import Components
 import Configuration
 import Foundation
+import Reports
 import Text
 import Training
 
@@ -25,7 +26,7 @@ public enum LoomCommandLine {
     static var commands: [any Command.Type] {
         [
             TrainCommand.self, SampleCommand.self, EvalCommand.self, InspectCommand.self, ComponentsCommand.self,
-            DiffCommand.self, BenchCommand.self, KVCommand.self, CompareCommand.self, SpectrumCommand.self,
+            DiffCommand.self, BenchCommand.self, KVCommand.self, CompareCommand.self, ReportCommand.self, SpectrumCommand.self,
         ]
     }
 

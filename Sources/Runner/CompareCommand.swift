@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Reports
 import Training
 
 /// Trains variants with several seeds each and says which is better, by how much, and at what cost.
@@ -120,7 +121,7 @@ enum CompareCommand: Command {
         }
         progress.clear()
         let results = try ComparisonResults(comparison, statuses: board.statuses)
-        let table = CompareTable(results: results)
+        let table = CompareTable(results)
         if results.runsFinished > 0 { try results.write(to: folder, markdown: table.markdown) }
         if interrupt.isSet {
             progress.stopped(results, folder)

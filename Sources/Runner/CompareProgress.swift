@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Reports
 import Training
 
 /// What a person sees while a comparison goes on.

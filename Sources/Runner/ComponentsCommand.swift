@@ -1,5 +1,6 @@
 import Components
 import Configuration
+import Reports
 import Training
 
 /// Lists what configs can name.

@@ -1,6 +1,7 @@
 import Architectures
 import Configuration
 import Foundation
+import Reports
 import Training
 
 /// Shows how two configs differ once everything is filled in, and what that costs.

@@ -2,6 +2,7 @@ import Autograd
 import Components
 import Configuration
 import Foundation
+import Reports
 import Text
 import Training
 

@@ -3,6 +3,7 @@ import Autograd
 import Components
 import Configuration
 import Foundation
+import Reports
 import Training
 
 /// Shows what a config or a run is made of and what it costs.

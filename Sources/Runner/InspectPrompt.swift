@@ -1,6 +1,7 @@
 import Analysis
 import Configuration
 import Foundation
+import Reports
 import Text
 import Training
 

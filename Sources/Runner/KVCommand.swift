@@ -3,6 +3,7 @@ import Autograd
 import Components
 import Configuration
 import Foundation
+import Reports
 import Training
 
 /// Measures the memory of the KV cache: formula, allocation and process side by side.

@@ -1,6 +1,7 @@
 import Autograd
 import Components
 import Configuration
+import Reports
 import Training
 
 /// How measurements of the KV cache are shown.

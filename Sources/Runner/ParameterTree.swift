@@ -1,5 +1,6 @@
 import Components
 import Foundation
+import Reports
 
 /// Parameters as a tree by the parts of their names, with shapes and counts; layers made alike are folded into one.
 struct ParameterTree {

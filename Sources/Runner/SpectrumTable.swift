@@ -1,5 +1,6 @@
 import Analysis
 import Foundation
+import Reports
 
 /// Spectra as lines for a terminal: the figures of one checkpoint, or effective ranks over several.
 struct SpectrumTable {

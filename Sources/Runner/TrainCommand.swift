@@ -2,6 +2,7 @@ import Architectures
 import Autograd
 import Configuration
 import Foundation
+import Reports
 import Text
 import Training
 

@@ -41,8 +41,13 @@ final class LinesFile<Line: StepLine> {
     }
 
     /// All whole lines; one that a kill cut short is left out.
-    static func read(_ path: String) -> [Line] {
-        guard let data = FileManager.default.contents(atPath: path) else { return [] }
-        return data.split(separator: UInt8(ascii: "\n")).compactMap { try? JSONDecoder().decode(Line.self, from: $0) }
+    static func read(_ path: String) -> [Line] { readAll(path).lines }
+
+    /// All whole lines, how many there are that cannot be read, and whether the file is there at all.
+    static func readAll(_ path: String) -> (lines: [Line], unreadable: Int, exists: Bool) {
+        guard let data = FileManager.default.contents(atPath: path) else { return ([], 0, false) }
+        let all = data.split(separator: UInt8(ascii: "\n"))
+        let lines = all.compactMap { try? JSONDecoder().decode(Line.self, from: $0) }
+        return (lines, all.count - lines.count, true)
     }
 }

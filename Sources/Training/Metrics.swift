@@ -29,6 +29,9 @@ public struct Metrics: Codable, Sendable {
 extension Metrics: StepLine {}
 
 extension RunFolder {
+    /// What metrics.jsonl holds: its whole lines, how many there are that cannot be read, and whether it is there at all.
+    public func readMetrics() -> (lines: [Metrics], unreadable: Int, exists: Bool) { LinesFile<Metrics>.readAll(metricsPath) }
+
     /// The metrics that have been logged so far.
     public func metrics() throws -> [Metrics] { LinesFile<Metrics>.read(metricsPath) }
 }

@@ -119,8 +119,11 @@ public struct RunFolder: Sendable {
 public final class RunLock {
     private let descriptor: Int32
 
-    init(folder: String) throws {
-        descriptor = open("\(folder)/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+    convenience init(folder: String) throws { try self.init(file: "\(folder)/.lock", of: folder) }
+
+    /// - Parameter folder: what the file stands for, in words for a person.
+    init(file: String, of folder: String) throws {
+        descriptor = open(file, O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw Failure("cannot write in \(folder): \(String(cString: strerror(errno)))")
         }

@@ -144,6 +144,10 @@ public struct ComparedText: Sendable, Equatable {
 
     public struct Floor: Sendable, Equatable {
         public let natsPerToken: Double, bitsPerByte: Double
+
+        public init(natsPerToken: Double, bitsPerByte: Double) {
+            (self.natsPerToken, self.bitsPerByte) = (natsPerToken, bitsPerByte)
+        }
     }
 
     init(

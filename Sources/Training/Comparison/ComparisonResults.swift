@@ -1,3 +1,4 @@
+import Architectures
 import Configuration
 import Foundation
 
@@ -25,6 +26,34 @@ public struct ComparisonRow: Sendable {
     public let seedsFinished: Int
     /// What became of the seeds that failed, by `train.seed`.
     public let failures: [(seed: Int, message: String)]
+}
+
+extension ComparisonRow {
+    /// A row of runs that belong to no comparison: what only a comparison measures is not known of them.
+    /// - Parameters:
+    ///   - losses: the last validation loss by seed; `bitsPerByte` likewise.
+    ///   - tokensPerSecond: while training, a run each.
+    public init(
+        name: String, config: RunConfig, costs: Accounting, losses: [Int: Double], bitsPerByte: [Double], tokensPerSecond: [Double],
+        trainSeconds: [Double], floor: Double?, baseline: [Int: Double]?, best: [Int: Double]?
+    ) {
+        self.name = name
+        isBaseline = baseline == nil
+        let loss = Estimate(losses.sorted { $0.key < $1.key }.map(\.value))
+        self.loss = loss
+        (self.bitsPerByte, accuracy) = (Estimate(bitsPerByte)?.mean, nil)
+        difference = baseline.flatMap { PairedDifference(losses, minus: $0) }
+        differenceToBest = best.flatMap { PairedDifference(losses, minus: $0) }
+        aboveFloor = floor.flatMap { floor in loss.map { $0.mean - floor } }
+        (parameters, flopsPerToken) = (costs.parameters, costs.flopsPerToken)
+        (kvBytesPerToken, kvBytes) = (costs.kvBytesPerToken, costs.kvBytesAtContext)
+        steps = config.train.steps
+        tokens = config.train.batch * config.train.gradAccumulation * config.model.sizes.context * config.train.steps
+        flops = Double(tokens) * Double(costs.flopsPerToken)
+        (trainTokensPerSecond, decodeTokensPerSecond) = (median(tokensPerSecond), nil)
+        (self.trainSeconds, peakMemoryBytes) = (median(trainSeconds), nil)
+        (seedsFinished, failures) = (losses.count, [])
+    }
 }
 
 /// What a comparison has come to so far.

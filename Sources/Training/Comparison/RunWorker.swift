@@ -14,6 +14,9 @@ public struct RunWorker {
     let config: RunConfig
     let threads: Int?
     let jobs: Int
+    /// Held from before the run's folder is looked at until the worker is gone: of two workers of one run, which a killed
+    /// parent and its successor make, only one may create it.
+    private let claim: RunLock
 
     /// - Parameters:
     ///   - label: `variant/seed`, the seed being the run's `train.seed`.
@@ -31,7 +34,7 @@ public struct RunWorker {
         run = folder.run(planned.variant, seedIndex: planned.index)
         config = try planned.variant.config(seedIndex: planned.index, registries)
         (self.threads, self.jobs) = (threads, jobs)
-        try waitForOthers()
+        claim = try RunWorker.claim(run.folder.path)
         if case .missing = try run.status(config, registries) {
             // Killed before it was a run: there is nothing to continue, and it would be in the way.
             try? FileManager.default.removeItem(atPath: run.folder.path)
@@ -39,14 +42,15 @@ public struct RunWorker {
         }
     }
 
-    /// An earlier worker whose parent was killed stops after its step; until then the folder is its own.
-    private func waitForOthers() throws {
-        guard FileManager.default.fileExists(atPath: run.folder.path) else { return }
+    /// An earlier worker whose parent was killed stops after its step; until then the run is its own.
+    private static func claim(_ path: String) throws -> RunLock {
+        try? FileManager.default.createDirectory(
+            atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
         for _ in 0..<600 {
-            if (try? run.folder.lock()) != nil { return }
+            if let claim = try? RunLock(file: "\(path).claim", of: path) { return claim }
             Thread.sleep(forTimeInterval: 0.2)
         }
-        _ = try run.folder.lock()
+        return try RunLock(file: "\(path).claim", of: path)
     }
 
     /// Trains to the end and measures, or stops after a step when `shouldStop` says so.

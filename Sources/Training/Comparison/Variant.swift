@@ -24,7 +24,7 @@ public struct Variant {
 
     /// The config of run number `index`: `train.seed` is counted on from the config's own, so that variants with the same
     /// one share batches and starting weights.
-    func config(seedIndex index: Int, _ registries: Registries) throws -> RunConfig {
+    public func config(seedIndex index: Int, _ registries: Registries = Registries()) throws -> RunConfig {
         try config.setting(["train": ["seed": .int(seed(index))]], registries)
     }
 

@@ -3,30 +3,35 @@ import Foundation
 import Training
 
 /// A comparison's results for people: the table, and what has to be said with it.
-struct CompareTable {
-    let results: ComparisonResults
+package struct CompareTable {
+    private let results: ComparisonResults
 
-    private var head: [String] {
+    package init(_ results: ComparisonResults) { self.results = results }
+
+    /// The column of what is measured beside the loss is bits per byte of a text, or the accuracy of a task's answers.
+    static func head(isTask: Bool) -> [String] {
         [
-            "", "val loss", "difference", "p", "verdict", results.comparison.text.isTask ? "accuracy" : "bits/byte", "above floor",
-            "parameters", "FLOPs/token", "train tok/s",
-            "decode tok/s", "KV/token", "KV full", "peak memory",
+            "", "val loss", "difference", "p", "verdict", isTask ? "accuracy" : "bits/byte", "above floor", "parameters",
+            "FLOPs/token", "train tok/s", "decode tok/s", "KV/token", "KV full", "peak memory",
         ]
     }
 
     /// - Parameter nameWidth: longer names lose their middle, since variants of a grid begin alike.
-    func table(nameWidth: Int = .max) -> TextTable {
-        TextTable(head: head, rows: results.rows.map { cells($0, nameWidth) })
+    package func table(nameWidth: Int = .max) -> TextTable {
+        let rows = results.rows.map { row in
+            var name = row.name.shortenedInTheMiddle(to: nameWidth)
+            name = (row.name == results.best ? "* " : "  ") + name
+            if row.seedsFinished < results.comparison.seeds { name += " (\(row.seedsFinished) of \(results.comparison.seeds))" }
+            return [name] + CompareTable.cells(row)
+        }
+        return TextTable(head: CompareTable.head(isTask: results.comparison.text.isTask), rows: rows)
     }
 
-    private func cells(_ row: ComparisonRow, _ nameWidth: Int) -> [String] {
-        let isLong = row.name.count > nameWidth
-        var name = isLong ? "\(row.name.prefix(nameWidth / 3))…\(row.name.suffix(nameWidth - nameWidth / 3 - 1))" : row.name
-        name = (row.name == results.best ? "* " : "  ") + name
-        if row.seedsFinished < results.comparison.seeds { name += " (\(row.seedsFinished) of \(results.comparison.seeds))" }
+    /// A row without its name.
+    static func cells(_ row: ComparisonRow) -> [String] {
         let difference = row.difference
         return [
-            name, row.loss.map { CompareTable.loss($0.mean) + CompareTable.spread($0.halfWidth) } ?? "none",
+            row.loss.map { CompareTable.loss($0.mean) + CompareTable.spread($0.halfWidth) } ?? "none",
             row.isBaseline
                 ? "baseline"
                 : difference.map { $0.mean.signedFixed(4) + CompareTable.spread($0.interval == nil ? nil : $0.estimate.halfWidth) }
@@ -40,11 +45,11 @@ struct CompareTable {
         ]
     }
 
-    private static func loss(_ value: Double) -> String { value.fixed(4) }
-    private static func spread(_ value: Double?) -> String { value.map { " ± \($0.fixed(4))" } ?? "" }
-    private static func p(_ value: Double) -> String { value < 0.001 ? "<0.001" : value.fixed(3) }
+    static func loss(_ value: Double) -> String { value.fixed(4) }
+    static func spread(_ value: Double?) -> String { value.map { " ± \($0.fixed(4))" } ?? "" }
+    static func p(_ value: Double) -> String { value < 0.001 ? "<0.001" : value.fixed(3) }
 
-    private static func words(_ verdict: PairedDifference.Verdict) -> String {
+    static func words(_ verdict: PairedDifference.Verdict) -> String {
         switch verdict {
         case .lower: "better"
         case .higher: "worse"
@@ -55,7 +60,7 @@ struct CompareTable {
     }
 
     /// What is to be known with the table, a sentence or two each.
-    var notes: [String] {
+    package var notes: [String] {
         let comparison = results.comparison, text = comparison.text
         var notes: [String] = []
         if let best = results.best, results.rows.count > 1 {
@@ -98,7 +103,7 @@ struct CompareTable {
     }
 
     /// The runs that failed, a line for each reason of a variant.
-    var failures: [String] {
+    package var failures: [String] {
         results.rows.flatMap { row in
             var reasons: [(message: String, seeds: [Int])] = []
             for failure in row.failures {
@@ -115,23 +120,11 @@ struct CompareTable {
     }
 
     /// The whole of results.md.
-    var markdown: String {
+    package var markdown: String {
         let comparison = results.comparison
         var text = "# \(comparison.name)\n\n" + table().markdown + "\n" + notes.map { "- \($0)\n" }.joined()
         text += failures.map { "- \($0)\n" }.joined()
         for variant in comparison.variants { if let change = variant.change { text += "- \(variant.name): \(change)\n" } }
         return text
-    }
-}
-
-extension Double {
-    /// Three digits and a decimal suffix: 12.9 M.
-    var shortened: String {
-        var value = self
-        for suffix in ["", " k", " M", " G", " T", " P"] {
-            if value < 999.5 { return suffix.isEmpty ? fixed(0) : value.fixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + suffix }
-            value /= 1000
-        }
-        return String(format: "%.3g", self)
     }
 }

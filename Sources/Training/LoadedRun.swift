@@ -2,18 +2,19 @@ import Architectures
 import Autograd
 import Configuration
 import Text
-import Training
 
 /// A trained run, ready to be used.
-struct LoadedRun {
-    let folder: RunFolder
-    let config: RunConfig
-    let tokenizer: any Tokenizer
-    let model: Model
-    let context: Context
-    let checkpoint: Checkpoint
+public struct LoadedRun {
+    public let folder: RunFolder
+    public let config: RunConfig
+    public let tokenizer: any Tokenizer
+    public let model: Model
+    public let context: Context
+    public let checkpoint: Checkpoint
 
-    init(_ path: String, checkpoint choice: String?, on context: Context, _ registries: Registries) throws {
+    /// - Parameter choice: `last`, `best` or a step; nil is the last.
+    /// - Throws: `Failure` where there is no run or no such checkpoint, `ConfigError` for a config that does not fit this program.
+    public init(_ path: String, checkpoint choice: String?, on context: Context, _ registries: Registries) throws {
         folder = try RunFolder.open(path)
         config = try RunConfig(path: folder.configPath, registries: registries)
         tokenizer = try folder.loadTokenizer()
@@ -30,22 +31,5 @@ struct LoadedRun {
             let others = Checkpoint.all(in: folder).map(\.step).filter { $0 != checkpoint.step }.map(String.init)
             throw Failure("\(error)" + (others.isEmpty ? "" : "; --checkpoint takes another: \(others.joined(separator: ", "))"))
         }
-    }
-}
-
-extension Flag {
-    static let weights = Flag("--weights", "TYPE", "keep weights in float32, bfloat16 or int8 (float32)")
-    static let kv = Flag("--kv", "TYPE", "keep keys and values in float32, bfloat16 or int8 (float32)")
-    static let checkpoint = Flag("--checkpoint", "WHICH", "last, best or a step (last)")
-}
-
-extension Arguments {
-    /// The type that `--weights` or `--kv` names.
-    func type(_ flag: String) throws -> DType {
-        guard let text = string(flag) else { return .float32 }
-        guard let type = DType(rawValue: text), type != .int32 else {
-            throw UsageError("\(flag) \(text) is unknown; use float32, bfloat16 or int8")
-        }
-        return type
     }
 }

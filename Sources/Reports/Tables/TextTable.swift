@@ -1,13 +1,13 @@
 import Foundation
 
 /// A table of text: the first column names the rows, the others hold figures and end at the right.
-struct TextTable {
+package struct TextTable {
     /// The columns' heads.
-    let head: [String]
-    let rows: [[String]]
+    package let head: [String]
+    package let rows: [[String]]
 
     /// Columns without a single figure are left out.
-    init(head: [String], rows: [[String]]) {
+    package init(head: [String], rows: [[String]]) {
         let kept = head.indices.filter { column in column == 0 || rows.contains { !$0[column].isEmpty } }
         self.head = kept.map { head[$0] }
         self.rows = rows.map { row in kept.map { row[$0] } }
@@ -15,7 +15,7 @@ struct TextTable {
 
     /// The table within `width` characters: where its columns do not fit beside each other they go on below, each part
     /// with the rows' names in front.
-    func lines(width: Int) -> [String] {
+    package func lines(width: Int) -> [String] {
         let all = [head] + rows
         let widths = head.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         var parts: [[Int]] = [[]]
@@ -38,34 +38,10 @@ struct TextTable {
     }
 
     /// The table in Markdown.
-    var markdown: String {
+    package var markdown: String {
         func line(_ cells: [String]) -> String {
             "| " + cells.map { $0.replacingOccurrences(of: "|", with: "\\|") }.joined(separator: " | ") + " |\n"
         }
         return line(head) + line(head.indices.map { $0 == 0 ? "---" : "---:" }) + rows.map(line).joined()
     }
-}
-
-/// Characters a line of standard output has room for: the terminal's, or 80 where it is none.
-var outputWidth: Int {
-    var size = winsize()
-    if isatty(1) == 1, ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 { return max(40, Int(size.ws_col)) }
-    return ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init).map { max(40, $0) } ?? 80
-}
-
-/// `text` in lines of at most `width` characters, broken between words; lines after the first are set in. A percent sign
-/// stays with its number.
-func wrapped(_ text: String, width: Int, indent: String = "  ") -> String {
-    var lines: [String] = [""]
-    for word in text.split(separator: " ") {
-        let last = lines[lines.count - 1]
-        if last.isEmpty || last == indent {
-            lines[lines.count - 1] += word
-        } else if last.count + 1 + word.count <= width || word.first == "%" {
-            lines[lines.count - 1] += " \(word)"
-        } else {
-            lines.append(indent + word)
-        }
-    }
-    return lines.joined(separator: "\n")
 }
