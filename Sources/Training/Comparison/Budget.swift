@@ -19,7 +19,7 @@ public struct Budget: Sendable, Equatable, CustomStringConvertible {
     public let amount: Double
 
     /// What a comparison spends on each run unless told otherwise: a few variants with three seeds take minutes.
-    public static let usual = Budget(.tokens, 1e6)
+    public static let usual = Budget(.tokens, 5e5)
 
     public init(_ unit: Unit, _ amount: Double) { (self.unit, self.amount) = (unit, amount) }
 

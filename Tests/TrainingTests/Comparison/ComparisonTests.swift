@@ -211,6 +211,6 @@ struct ComparisonTests {
         }
         #expect(try steps("short", usual: true) == [30])
         #expect(try steps("long", usual: false) == [50000])
-        #expect(try steps("long", usual: true) == [1_000_000 / 64], "64 tokens a step")
+        #expect(try steps("long", usual: true) == [Int(Budget.usual.amount) / 64], "64 tokens a step")
     }
 }
