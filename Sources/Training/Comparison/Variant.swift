@@ -121,7 +121,9 @@ extension [Variant] {
         }
         for other in dropFirst() {
             let found = other.textSettings
-            for key in Set(wanted.keys).union(found.keys).sorted() where wanted[key] != found[key] {
+            // The source first: what else differs may follow from it.
+            let keys = Set(wanted.keys).union(found.keys).subtracting(["source"]).sorted()
+            for key in ["source"] + keys where wanted[key] != found[key] {
                 let values = [wanted[key], found[key]].map { $0?.brief ?? "nothing" }
                 throw ConfigError(
                     "\(first.name) has \(values[0]), \(other.name) has \(values[1]): they would predict different tokens, and losses "
