@@ -1,3 +1,6 @@
+#if defined(__linux__)
+#define _POSIX_C_SOURCE 200809L  // O_CLOEXEC under -std=c17
+#endif
 #include "kernels.h"
 
 #if defined(__APPLE__)
