@@ -66,6 +66,11 @@ struct HeadlineTests {
         let some = try headline([base, [1.91, 1.91, 1.94], [1.92, 1.90, 1.95]])
         #expect(some.hasPrefix("b has the lowest loss: 0.1000") && some.hasSuffix("; within noise of it: c."), "\(some)")
         #expect(try headline([[2.0], [1.9]]) == "b has the lowest validation loss, 1.9000 nats a token over one seed on stories.")
+        // One pair is no ground for a verdict, and a variant that lost seeds is not called the best.
+        #expect(
+            try headline([base, [1.91]])
+                == "a has the lowest validation loss of those whose seeds all finished, 2.0200 ± 0.0248 nats a token over 3 seeds on stories."
+        )
         #expect(try headline([base]).hasPrefix("a reaches a validation loss of 2.0200 ± 0.0248 nats a token on stories"))
     }
 }

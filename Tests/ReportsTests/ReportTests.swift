@@ -58,6 +58,30 @@ struct ReportTests {
         return page
     }
 
+    @Test func ofLayers() throws {
+        try folder.write(
+            "logged.json",
+            #"{"extends": "a.json", "model": {"layers": 3}, "train": {"log_statistics": 5, "steps": 10, "sample_tokens": 0}}"#)
+        let config = try RunConfig(path: "\(folder.path)/logged.json")
+        let plain = try RunConfig(path: "\(folder.path)/a.json")
+        for (config, name) in [(config, "logged"), (plain, "plain")] {
+            let run = try RunFolder.create(name: name, out: "\(folder.path)/\(name)")
+            let trainer = try Trainer(config, dataset: config.dataset(), on: .cpu(threads: 1), folder: run, resuming: false)
+            _ = try trainer.run()
+        }
+        let found = try report(["\(folder.path)/logged", "\(folder.path)/plain"], tokens: 0), page = try check(found)
+        for words in ["Inside the layers", "Residual stream by layer", "at step 10", "logged, over its steps", "layer 2"] {
+            #expect(page.text.contains(words), "\"\(words)\"")
+        }
+        // What is drawn is what was logged: the stream after the last layer, at the last step.
+        let logged = try RunFolder.open("\(folder.path)/logged").statistics()
+        let end = try #require(logged.last?.activations.last { $0.name == "stream" && $0.layer == 2 }).rms
+        #expect(found.charts.first { $0.name == "layers-stream" }?.file.contains("logged ends at \(end.fixed(4))") == true)
+        #expect(found.charts.filter { $0.name.hasPrefix("layers-") }.count == 6)
+        let without = try check(report(["\(folder.path)/plain"], tokens: 0))
+        #expect(!without.text.contains("Inside the layers"), "nothing logged, nothing shown")
+    }
+
     @Test func ofAComparison() throws {
         let made = try compare(), found = try report([made.path]), page = try check(found)
         // Twelve drawings of each loss, and four more.

@@ -55,7 +55,7 @@ extension ReportVariant {
     }
 
     /// Neighbours averaged, so that there are few enough; the last point stays what it is.
-    private static func thinned(_ points: [Curve.Point], to mostPoints: Int) -> [Curve.Point] {
+    static func thinned(_ points: [Curve.Point], to mostPoints: Int) -> [Curve.Point] {
         guard points.count > mostPoints, let last = points.last else { return points }
         let bucket = (points.count + mostPoints - 2) / (mostPoints - 1)
         let means = stride(from: 0, to: points.count - 1, by: bucket).map { start in

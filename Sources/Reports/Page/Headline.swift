@@ -25,10 +25,7 @@ struct Headline {
             }
             return (sentence, more)
         }
-        let near = rows.filter {
-            guard let verdict = $0.differenceToBest?.verdict else { return false }
-            return verdict == .noise || verdict == .identical
-        }
+        let near = rows.filter(\.isWithinNoiseOfBest), unjudged = rows.filter(\.isUnjudgedAgainstBest)
         let seeds = best.seedsFinished == 1 ? "one seed" : "\(best.seedsFinished) seeds"
         let others = rows.filter { $0.loss != nil && $0.name != name }
         let place = "over \(seeds) on \(data.textName)"
@@ -37,6 +34,10 @@ struct Headline {
         } else if best.seedsFinished < 2 {
             sentence = "\(name) has the lowest validation loss, \(Headline.loss(loss)) nats a token \(place)."
             more.append("With one seed nothing says how much of that is chance; three or more would.")
+        } else if near.isEmpty, !unjudged.isEmpty {
+            sentence =
+                "\(name) has the lowest validation loss\(CompareTable.restriction(rows, name)), \(Headline.loss(loss)) nats a token \(place)."
+            more.append("Too few seeds in common with it to judge: \(unjudged.map(\.name).joined(separator: ", ")).")
         } else if near.isEmpty {
             sentence = "\(name) is best\(Headline.against(best, data)), \(place)."
         } else if near.count == others.count {
@@ -50,7 +51,7 @@ struct Headline {
             let above = best.aboveFloor.map { ", \($0.fixed(3)) above the entropy of the text, which no model can go below" } ?? ""
             more.append("Its validation loss is \(Headline.loss(loss)) nats a token\(above).")
         }
-        if let runnerUp = others.first, near.isEmpty, best.seedsFinished > 1, let difference = runnerUp.differenceToBest,
+        if let runnerUp = others.first, near.isEmpty, unjudged.isEmpty, best.seedsFinished > 1, let difference = runnerUp.differenceToBest,
             runnerUp.name != data.baseline
         {
             more.append("Next is \(runnerUp.name), \(difference.mean.fixed(4)) above it\(Headline.p(difference)).")

@@ -47,7 +47,7 @@ struct Page {
     }
 
     private var sections: [PageSection] {
-        [problems, results, curves, losses, costs, settings, writing, method].compactMap { $0 }
+        [problems, results, curves, losses, costs, layers, settings, writing, method].compactMap { $0 }
     }
 
     private func header(_ sections: [PageSection]) -> Markup {

@@ -59,6 +59,7 @@ enum PageStyle {
         figcaption{font-size:.875rem;color:var(--muted);margin:.3rem 0 0}
         svg.chart{display:block;width:100%;height:auto;max-width:560px;margin:0 auto}
         .samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:18px;align-items:start}
+        details{margin:18px 0 0}summary{cursor:pointer;margin:0 0 10px}
         .sample{padding:14px 16px;min-width:0}
         .sample pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.85rem/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;margin:.6rem 0 0;max-height:22rem;overflow-y:auto}
         .sample p{margin:0;color:var(--muted);font-size:.82rem}

@@ -14,6 +14,7 @@ struct ReportCharts {
     let differences: Chart?
     let kvBytes: Chart?
     let decoding: Chart?
+    let layers: LayerCharts
     /// Who is on the fronts, cheapest first.
     let kvFront: [String], decodeFront: [String]
 
@@ -74,12 +75,13 @@ struct ReportCharts {
         let decode = costs("loss-by-decode-speed", "Loss against decode speed", "decode tokens/s", .number, higher: true) {
             $0.decodeTokensPerSecond
         }
+        layers = LayerCharts(data)
         (kvBytes, decoding) = (kv.chart, decode.chart)
         (kvFront, decodeFront) = (kv.front.map { kv.points[$0].name }, decode.front.map { decode.points[$0].name })
     }
 
     /// Every drawing there is.
     var all: [Chart] {
-        (training + validation).map(\.chart) + [losses, differences, kvBytes, decoding].compactMap { $0 }
+        (training + validation).map(\.chart) + [losses, differences, kvBytes, decoding].compactMap { $0 } + layers.all
     }
 }

@@ -59,22 +59,38 @@ package struct CompareTable {
         }
     }
 
+    /// A variant that lost seeds is not called the best, though its mean may be lower.
+    static func restriction(_ rows: [ComparisonRow], _ best: String) -> String {
+        guard let mean = rows.first(where: { $0.name == best })?.loss?.mean else { return "" }
+        return rows.contains { ($0.loss?.mean ?? .infinity) < mean } ? " of those whose seeds all finished" : ""
+    }
+
     /// What is to be known with the table, a sentence or two each.
     package var notes: [String] {
         let comparison = results.comparison, text = comparison.text
         var notes: [String] = []
         if let best = results.best, results.rows.count > 1 {
-            let near = results.rows.filter { results.withinNoiseOfBest.contains($0.name) }
+            let near = results.rows.filter(\.isWithinNoiseOfBest), unjudged = results.unjudgedAgainstBest
+            let has = "* \(best) has the lowest loss" + CompareTable.restriction(results.rows, best)
             if comparison.seeds < 2 {
-                notes.append("* \(best) has the lowest loss; with one seed nothing says how much of that is chance: use --seeds 3 or more.")
-            } else if near.isEmpty {
-                notes.append("* \(best) has the lowest loss, and every other differs from it by more than noise.")
+                notes.append("\(has); with one seed nothing says how much of that is chance: use --seeds 3 or more.")
+            } else if near.isEmpty, unjudged.isEmpty {
+                notes.append("\(has), and every other differs from it by more than noise.")
             } else {
                 let names = near.map { row in row.name + (row.differenceToBest?.pValue.map { " (p \(CompareTable.p($0)))" } ?? "") }
-                notes.append("* \(best) has the lowest loss; within noise of it: \(names.joined(separator: ", ")).")
+                let parts =
+                    (near.isEmpty ? [] : ["within noise of it: \(names.joined(separator: ", "))"])
+                    + (unjudged.isEmpty ? [] : ["too few seeds in common with it to judge: \(unjudged.joined(separator: ", "))"])
+                notes.append("\(has); \(parts.joined(separator: "; ")).")
             }
         }
-        let seeds = comparison.seeds == 1 ? "one seed" : "\(comparison.seeds) seeds, ± the 95 % interval of the mean (Student's t)"
+        let finished = results.rows.compactMap { $0.seedsFinished > 0 ? $0.seedsFinished : nil }
+        let isWhole = finished.allSatisfy { $0 == comparison.seeds }
+        let seeds =
+            comparison.seeds == 1
+            ? "one seed"
+            : (isWhole ? "\(comparison.seeds) seeds" : "the seeds that finished, of \(comparison.seeds)")
+                + ", ± the 95 % interval of the mean (Student's t)"
         notes.append(
             "val loss: nats a\(text.isTask ? "n answer" : " token") after the last step, over the same \(results.judgedTokens.grouped) validation tokens of \(text.name) "
                 + "for all; mean of \(seeds).")

@@ -32,6 +32,7 @@ extension ComparisonResults {
         [
             "name": .string(comparison.name), "baseline": .string(comparison.baseline), "best": best.map { .string($0) } ?? .null,
             "within_noise_of_best": .array(withinNoiseOfBest.map { .string($0) }),
+            "unjudged_against_best": .array(unjudgedAgainstBest.map { .string($0) }),
             "budget": comparison.budget.map { .string($0.description) } ?? .null, "seeds": .int(comparison.seeds),
             "runs": .int(comparison.runs.count), "runs_finished": .int(runsFinished), "runs_failed": .int(runsFailed),
             "complete": .bool(isComplete), "text": .string(comparison.text.name), "evaluated_tokens": .int(judgedTokens),

@@ -29,6 +29,12 @@ public struct ComparisonRow: Sendable {
 }
 
 extension ComparisonRow {
+    /// Whether the difference to the best is no larger than chance makes it.
+    public var isWithinNoiseOfBest: Bool { differenceToBest.map { [.noise, .identical].contains($0.verdict) } ?? false }
+
+    /// Whether too few seeds are in common with the best to tell.
+    public var isUnjudgedAgainstBest: Bool { differenceToBest?.verdict == .unknown }
+
     /// A row of runs that belong to no comparison: what only a comparison measures is not known of them.
     /// - Parameters:
     ///   - losses: the last validation loss by seed; `bitsPerByte` likewise.
@@ -127,10 +133,11 @@ public struct ComparisonResults {
     /// The variant of the lowest mean loss, one that lost no seeds before one that did.
     public let best: String?
 
-    /// The variants that cannot be told from the best.
-    public var withinNoiseOfBest: [String] {
-        rows.filter { [.noise, .identical, .unknown].contains($0.differenceToBest?.verdict) }.map(\.name)
-    }
+    /// The variants whose difference to the best is no larger than chance makes it.
+    public var withinNoiseOfBest: [String] { rows.filter(\.isWithinNoiseOfBest).map(\.name) }
+
+    /// The variants with too few pairs of seeds to be told from the best or not.
+    public var unjudgedAgainstBest: [String] { rows.filter(\.isUnjudgedAgainstBest).map(\.name) }
 
     public var isComplete: Bool { runsFinished + runsFailed == comparison.runs.count }
 
