@@ -146,6 +146,26 @@ public final class Model {
         head.loss(hidden(pass), targets: targets, scale: scale, hits: hits)
     }
 
+    /// −log p of single tokens, in nats: of `targets[i]` after position `rows[i]` of the pass, counted over [B·T]. Only these
+    /// rows meet the vocabulary.
+    public func losses(_ pass: Pass, at rows: [Int], targets: [Int32]) -> [Float] {
+        precondition(rows.count == targets.count, "a target for each row")
+        let x = hidden(pass), context = pass.context
+        let chunk = max(1, (16 << 20) / size.paddedVocabulary)
+        return stride(from: 0, to: rows.count, by: chunk).flatMap { first in
+            let range = first..<min(first + chunk, rows.count)
+            let picked = context.empty([range.count, size.width])
+            for (place, row) in rows[range].enumerated() {
+                x.backend.copy(x.view(at: row * size.width, [size.width]), to: picked.view(at: place * size.width, [size.width]))
+            }
+            let logits = head.logits(picked), losses = context.empty([range.count])
+            x.backend.crossEntropy(
+                logits, targets: context.tensor(Array(targets[range]), [range.count]), vocabulary: size.vocabulary, softcap: 0,
+                losses: losses, gradientScale: nil, hits: nil)
+            return losses.floats
+        }
+    }
+
     /// An empty cache for decoding `batch` sequences, its keys and values in `type`.
     public func cache(batch: Int = 1, type: DType = .float32, on context: Context) -> KVCache {
         KVCache(cacheShapes, contextLength: size.context, batch: batch, type: type, on: context)

@@ -10,13 +10,16 @@ import Training
 enum EvalCommand: Command {
     static let name = "eval"
     static let summary = "Loss, perplexity and bits per byte of a trained model on a whole text."
-    static let usage = "RUN [--data SOURCE] [--stride N]"
+    static let usage = "RUN [--data SOURCE] [--stride N]   or   RUN --choices FILE"
     static let example = "./runner eval runs/gqa-rope --data novel.txt --stride 128"
     static let flags = [
         Flag("--data", "SOURCE", "the text: stories, tinyshakespeare, a file or folder; by default the run's own"),
         Flag("--split", "PART", "validation, train or all of it (validation; all of it with --data)"),
         Flag("--stride", "N", "tokens between windows; by default the context, smaller gives every token more to go by"),
         Flag("--batch", "N", "windows computed at once (8)"),
+        Flag(
+            "--choices", "FILE", "ask multiple-choice questions instead: JSON Lines with context, choices and answer (its place, from 0)"
+        ),
         Flag("--weights", "TYPE", "also with weights in bfloat16 or int8, and what that costs"),
         Flag.checkpoint, Flag.device, Flag.threads, Flag.json,
     ]
@@ -29,6 +32,12 @@ enum EvalCommand: Command {
         let split = arguments.string("--split") ?? (other == nil ? "validation" : "all")
         guard ["validation", "train", "all"].contains(split) else {
             throw UsageError("eval: --split \(split) is unknown; use validation, train or all")
+        }
+        if let file = arguments.string("--choices") {
+            guard other == nil, stride == nil, !arguments.has("--split"), !arguments.has("--weights") else {
+                throw UsageError("eval: --choices takes no --data, --split, --stride or --weights")
+            }
+            return try answer(MultipleChoice.read(file), of: file, path, batch: batch, arguments, registries)
         }
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
         let (tokens, bytesPerToken, name) = try text(run, other, split, registries)
@@ -87,6 +96,42 @@ enum EvalCommand: Command {
             say(
                 "weights in \(weights.rawValue): loss \(compressed.loss.fixed(4)) (\(difference)), \(run.model.store.byteCount.asBytes) instead of \(plainBytes.asBytes)"
             )
+        }
+    }
+
+    private static func answer(
+        _ questions: [MultipleChoice], of file: String, _ path: String, batch: Int, _ arguments: Arguments, _ registries: Registries
+    ) throws {
+        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let progress = ProgressLine(), interrupt = InterruptFlag()
+        let score: ChoiceScore
+        do {
+            score = try Evaluator.evaluate(run.model, on: run.context, questions, tokenizer: run.tokenizer, batch: batch) { done, all in
+                progress.show("\(done.grouped) of \(all.grouped) questions")
+                return !interrupt.isSet
+            }
+        } catch is CancellationError {
+            throw Interrupted()
+        }
+        progress.clear()
+        if arguments.has("--json") {
+            let json: JSON = [
+                "run": .string(path), "step": .int(run.checkpoint.step), "choices": .string(file), "questions": .int(score.questions),
+                "accuracy": .double(score.accuracy), "accuracy_by_length": .double(score.accuracyByLength),
+                "accuracy_error": .double(score.error(score.accuracy)),
+                "accuracy_by_length_error": .double(score.error(score.accuracyByLength)), "chance": .double(score.chance),
+                "shortened": .int(score.shortened),
+            ]
+            emit(json.text() + "\n")
+            return
+        }
+        func percent(_ share: Double) -> String { (share * 100).fixed(2) + " % ± " + (score.error(share) * 100).fixed(2) }
+        say("\(path), step \(run.checkpoint.step.grouped), \(score.questions.grouped) questions of \(file)")
+        say("accuracy            \(percent(score.accuracy)) by the likelihood of the choice")
+        say("accuracy by length  \(percent(score.accuracyByLength)) by its likelihood a character")
+        say("chance              \((score.chance * 100).fixed(2)) %; ± is the standard error")
+        if score.shortened > 0 {
+            say("\(score.shortened.grouped) questions were longer than the context, and lost their beginning")
         }
     }
 
