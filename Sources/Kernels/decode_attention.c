@@ -118,10 +118,3 @@ LOOM_HOT void loom_attention_decode_ring(const loom_ring *ring, const float *que
     default: decode(LOOM_INT8, ring, query, count, newest, dim, scale, softcap, slope, scratch, out); break;
     }
 }
-
-void loom_attention_decode(const float *query, const float *keys, const float *values, loom_size stride,
-                           loom_size count, loom_size newest, loom_size dim, float scale, float softcap, float slope,
-                           float *scratch, float *out) {
-    loom_ring ring = {.type = LOOM_FLOAT32, .keys = keys, .values = values, .stride = stride};
-    loom_attention_decode_ring(&ring, query, count, newest, dim, scale, softcap, slope, scratch, out);
-}

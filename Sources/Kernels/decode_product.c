@@ -1,10 +1,10 @@
 // The product of decoding: rows of activations times a weight matrix in float32, bfloat16 or int8, which is read once.
 //
-// A result is a dot product as in dots.h, in lengths of LOOM_PRODUCT_LENGTH as in gemv.c, of float32 values: the order
+// A result is a sum of dot products over LOOM_PRODUCT_LENGTH columns, each with one accumulator of 16 lanes: the order
 // of summation depends on nothing else, so one sequence decoded alone and among others gives the same bits.
 #include "lanes.h"
 
-/// Columns that are summed at once; gemv's.
+/// Columns that are summed at once: four rows of x and what streams past them fit the first cache.
 enum { LOOM_PRODUCT_LENGTH = 1024 };
 /// Bytes between what is read and what memory is asked for, at least; float32 twice as many.
 enum { LOOM_PRODUCT_AHEAD = 12288 };

@@ -1,8 +1,22 @@
-// Sixteen weights of any type as float32, and the sums of many vectors at once.
+// Vectors of sixteen numbers: weights of any type as float32, and sums, of one vector or of many at once.
 #ifndef LOOM_LANES_H
 #define LOOM_LANES_H
 
-#include "dots.h"
+#include "vector_math.h"
+
+typedef float loom_lanes __attribute__((vector_size(64)));
+typedef float loom_half_lanes __attribute__((vector_size(32)));
+typedef float loom_quarter_lanes __attribute__((vector_size(16)));
+
+LOOM_INLINE float loom_sum_lanes(const loom_lanes *v) {
+    loom_half_lanes low = __builtin_shufflevector(*v, *v, 0, 1, 2, 3, 4, 5, 6, 7);
+    loom_half_lanes high = __builtin_shufflevector(*v, *v, 8, 9, 10, 11, 12, 13, 14, 15);
+    loom_half_lanes half = low + high;
+    loom_quarter_lanes left = __builtin_shufflevector(half, half, 0, 1, 2, 3);
+    loom_quarter_lanes right = __builtin_shufflevector(half, half, 4, 5, 6, 7);
+    loom_quarter_lanes quarter = left + right;
+    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
+}
 
 typedef uint16_t loom_lanes_bfloat16 __attribute__((vector_size(32)));
 typedef uint32_t loom_lanes_bits __attribute__((vector_size(64)));

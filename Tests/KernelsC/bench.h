@@ -143,10 +143,11 @@ static void bench_layers(void) {
         float *k = floats(count * stride, -1, 1), *v = floats(count * stride, -1, 1), q[64] = {1}, out[64];
         float *scratch = floats(count, 0, 0);
         snprintf(name, sizeof name, "decode %d keys of 64 (by key)", (int)count);
-        BENCH(name, count, 512, loom_attention_decode(q, k, v, stride, count, count - 1, dim, 0.125f, 0, 0, scratch, out));
+        loom_ring ring = {.type = LOOM_FLOAT32, .keys = k, .values = v, .stride = stride};
+        BENCH(name, count, 512, loom_attention_decode_ring(&ring, q, count, count - 1, dim, 0.125f, 0, 0, scratch, out));
         free(k), free(v), free(scratch);
     }
-    printf("---- gemv, by weight\n");
+    printf("---- decode_product, by weight\n");
     for (int mode = 0; mode < 3; mode++) {
         loom_size k = (loom_size[]){256, 768, 4096}[mode], n = (loom_size[]){256, 2304, 8192}[mode];
         float *w = floats(n * k, -1, 1), *x = floats(8 * k, -1, 1), *y = floats(8 * n, 0, 0);
@@ -154,8 +155,11 @@ static void bench_layers(void) {
         BENCH("plain read (sum as double)", n * k, 4, sink = loom_sum(w, n * k));
         (void)sink;
         for (loom_size rows = 1; rows <= 8; rows *= 2) {
-            snprintf(name, sizeof name, "gemv %d x %d, %d rows", (int)n, (int)k, (int)rows);
-            BENCH(name, n * k, 4, loom_gemv(w, x, NULL, y, rows, k, n, k, 0, n));
+            loom_weights weights = {.type = LOOM_FLOAT32, .data = w};
+            float *scratch = floats(loom_decode_scratch(rows, k), 0, 0);
+            snprintf(name, sizeof name, "%d x %d, %d rows", (int)n, (int)k, (int)rows);
+            BENCH(name, n * k, 4, loom_decode_product(&weights, x, y, rows, k, n, k, 0, n, scratch));
+            free(scratch);
         }
         free(w), free(x), free(y);
     }

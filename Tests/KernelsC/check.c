@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../Sources/Kernels/vector_math.h"
+#include "../../Sources/Kernels/lanes.h"
 #include "kernels.h"
 
 // ---- tools --------------------------------------------------------------------------------------------------------

@@ -270,48 +270,6 @@ static void check_attention(void) {
         free(x), free(scores), free(again), free(dy), free(dweights);
     }
     report("attention_softmax", 2e-6);
-    for (int mode = 0; mode < 24; mode++) {
-        loom_size count = (loom_size[]){1, 13, 40}[mode % 3], newest = (loom_size[]){count - 1, count / 3}[mode / 3 % 2];
-        loom_size dim = mode / 6 % 2 ? 64 : 20, stride = dim + 4;
-        double cap = mode / 12 ? 3 : 0, slope = mode / 12 ? 0.25 : 0, sum = 0;
-        float *q = floats(dim, -1, 1), *k = floats(count * stride, -1, 1), *v = floats(count * stride, -1, 1);
-        float *scratch = floats(count, 0, 0), *out = floats(dim, 0, 0);
-        double want[64] = {0};
-        loom_attention_decode(q, k, v, stride, count, newest, dim, 0.4f, (float)cap, (float)slope, scratch, out);
-        for (loom_size j = 0; j < count; j++) {
-            double score = 0;
-            for (loom_size d = 0; d < dim; d++) score += (double)q[d] * k[j * stride + d];
-            score *= 0.4f;
-            double w = exp((cap > 0 ? cap * tanh(score / cap) : score) - slope * (double)((newest - j + count) % count));
-            sum += w;
-            for (loom_size d = 0; d < dim; d++) want[d] += w * v[j * stride + d];
-        }
-        for (loom_size d = 0; d < dim; d++) note(out[d], want[d] / sum, 1);
-        free(q), free(k), free(v), free(scratch), free(out);
-    }
-    report("attention_decode", 1e-6);
-}
-
-static void check_gemv(void) {
-    static const loom_size counts[] = {1, 20, 64, 80, 387, 2500};
-    EACH(k_count, counts) for (loom_size rows = 1; rows <= 8; rows++) for (int biased = 0; biased < 2; biased++) {
-        loom_size n = 21;
-        float *w = floats(n * k_count, -1, 1), *x = floats(8 * (k_count + 3), -1, 1), *bias = floats(n, -1, 1);
-        float *y = floats(rows * n, 0, 0), *z = floats(rows * n, 0, 0);
-        loom_gemv(w, x, biased ? bias : NULL, y, rows, k_count + 3, n, k_count, 0, n);
-        for (loom_size r = 0; r < rows; r++) {
-            loom_gemv(w, x + r * (k_count + 3), biased ? bias : NULL, z + r * n, 1, 0, 0, k_count, 0, 5);
-            loom_gemv(w, x + r * (k_count + 3), biased ? bias : NULL, z + r * n, 1, 0, 0, k_count, 5, n);
-            for (loom_size i = 0; i < n; i++) {
-                double sum = biased ? bias[i] : 0;
-                for (loom_size k = 0; k < k_count; k++) sum += (double)w[i * k_count + k] * x[r * (k_count + 3) + k];
-                note(y[r * n + i], sum, 10 + fabs(sum));
-            }
-        }
-        require(memcmp(y, z, sizeof(float) * (size_t)(rows * n)) == 0, "gemv depends on neither rows nor range");
-        free(w), free(x), free(bias), free(y), free(z);
-    }
-    report("gemv", 2e-6);
 }
 
 static void check_optimizers(void) {
@@ -393,7 +351,6 @@ static void check_layers(void) {
     check_heads();
     check_loss();
     check_attention();
-    check_gemv();
     check_optimizers();
     check_threads();
 }

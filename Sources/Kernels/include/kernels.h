@@ -185,14 +185,7 @@ void loom_attention_softmax_backward(const loom_strip *s, float *scores, float *
 /// delta[i] = Σ_d dO[i, d] O[i, d], both [rows, dim] with a stride.
 void loom_attention_delta(const float *dout, const float *out, loom_size rows, loom_size dim, loom_size stride,
                           float *delta);
-/// One query against a ring of keys and values (key j at keys + j * stride, likewise values), `count` of them filled;
-/// the query's own key is at slot `newest`, and slot (newest - d) mod count lies d back. out[dim]; scratch[count].
-/// k, v strides in elements. z as above.
-void loom_attention_decode(const float *query, const float *keys, const float *values, loom_size stride,
-                           loom_size count, loom_size newest, loom_size dim, float scale, float softcap, float slope,
-                           float *scratch, float *out);
-
-/// The same for a ring of any type. Key j is at number j * stride of keys, likewise values; in a ring of int8 it is
+/// A ring of keys and values. Key j is at number j * stride of keys, likewise values; in a ring of int8 it is
 /// key_scales[j * scale_stride] times that, the value value_scales[j * scale_stride] times.
 typedef struct {
     int type;
@@ -201,15 +194,10 @@ typedef struct {
     const float *key_scales, *value_scales;
     loom_size scale_stride;
 } loom_ring;
+/// One query against a ring, `count` slots of it filled; the query's own key is at slot `newest`, and slot
+/// (newest - d) mod count lies d back. out[dim]; scratch[count]. z as above.
 void loom_attention_decode_ring(const loom_ring *ring, const float *query, loom_size count, loom_size newest,
                                 loom_size dim, float scale, float softcap, float slope, float *scratch, float *out);
-
-// ---- matrix-vector (gemv.c) ---------------------------------------------------------------------------------------
-
-/// y[r * y_stride + n] = Σ_k x[r * x_stride + k] w[n * k_count + k] (+ bias[n]) for n in first ..< last, rows <= 8;
-/// w is read from memory once. What y[r, n] is depends on neither the other rows nor the range, to the last bit.
-void loom_gemv(const float *w, const float *x, const float *bias, float *y, loom_size rows, loom_size x_stride,
-               loom_size y_stride, loom_size k_count, loom_size first, loom_size last);
 
 // ---- numbers in fewer bits (quantization.c) -----------------------------------------------------------------------
 
@@ -236,8 +224,8 @@ typedef struct {
     loom_size group;
 } loom_weights;
 /// y[r * y_stride + n] = Σ_k x[r * x_stride + k] w[n, k] for n in first ..< last; w is read from memory once, whatever
-/// the rows. y[r, n] is to the last bit what loom_gemv gives for the weights as float32, so it depends on neither the
-/// other rows nor the range. `scratch` holds loom_decode_scratch(rows, k_count) floats.
+/// the rows. What y[r, n] is depends on neither the other rows nor the range, to the last bit, and not on how the weight
+/// is kept but for its values. `scratch` holds loom_decode_scratch(rows, k_count) floats.
 void loom_decode_product(const loom_weights *w, const float *x, float *y, loom_size rows, loom_size x_stride,
                          loom_size y_stride, loom_size k_count, loom_size first, loom_size last, float *scratch);
 loom_size loom_decode_scratch(loom_size rows, loom_size k_count);
