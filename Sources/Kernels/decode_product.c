@@ -31,6 +31,16 @@ typedef struct {
     loom_size odd, high, size;
 } loom_next;
 
+/// Asks memory for a line. Float32 comes so fast that it would push what is in use out of the first cache; from the
+/// second it is a fifth faster with 16 rows of x.
+LOOM_INLINE void product_ask(const int type, uintptr_t address) {
+    if (type == LOOM_FLOAT32) {
+        __builtin_prefetch((const void *)address, 0, 2);
+    } else {
+        __builtin_prefetch((const void *)address);
+    }
+}
+
 /// sums[r * block + i] = Σ_k x[r * x_stride + k] w[i, k] over one length, for i < block and r < rows, both constants.
 /// Groups of int8 are whole vectors. Memory is asked for what is read next.
 LOOM_INLINE void product_tile(const int type, loom_block w, const int block, const float *x, loom_size x_stride,
@@ -53,10 +63,10 @@ LOOM_INLINE void product_tile(const int type, loom_block w, const int block, con
             for (int r = 0; r < rows; r++) memcpy(&xs[r], x + r * x_stride + k, sizeof xs[r]);
             if ((k & (64 / size - 1)) == 0) {
                 uintptr_t ahead = next.address + (uintptr_t)(k * next.size);
-                __builtin_prefetch((const void *)ahead);
-                __builtin_prefetch((const void *)(ahead + (uintptr_t)next.odd));
-                __builtin_prefetch((const void *)(ahead + (uintptr_t)next.high));
-                __builtin_prefetch((const void *)(ahead + (uintptr_t)(next.odd + next.high)));
+                product_ask(type, ahead);
+                product_ask(type, ahead + (uintptr_t)next.odd);
+                product_ask(type, ahead + (uintptr_t)next.high);
+                product_ask(type, ahead + (uintptr_t)(next.odd + next.high));
             }
 #pragma unroll
             for (int i = 0; i < block; i++) {
