@@ -144,7 +144,8 @@ static void bench_layers(void) {
         float *scratch = floats(count, 0, 0);
         snprintf(name, sizeof name, "decode %d keys of 64 (by key)", (int)count);
         loom_ring ring = {.type = LOOM_FLOAT32, .keys = k, .values = v, .stride = stride};
-        BENCH(name, count, 512, loom_attention_decode_ring(&ring, q, count, count - 1, dim, 0.125f, 0, 0, scratch, out));
+        loom_decode call = {&ring, count, count - 1, dim, 1, 0.125f, 0};
+        BENCH(name, count, 512, loom_attention_decode(&call, q, NULL, 0, 1, scratch, out));
         free(k), free(v), free(scratch);
     }
     printf("---- decode_product, by weight\n");

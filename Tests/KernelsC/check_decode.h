@@ -137,40 +137,44 @@ static void check_products(void) {
     }
 }
 
-static void check_ring(int type, loom_size dim, loom_size count, loom_size newest, double cap, double slope) {
-    loom_size heads = 2, stride = heads * dim;
-    float *keys, *values, *q = floats(dim, -1, 1), *scratch = floats(count, 0, 0), *out = floats(dim, 5, 5);
-    loom_weights k = weights_of(type, count * heads, dim, dim, &keys);
-    loom_weights v = weights_of(type, count * heads, dim, dim, &values);
-    double sum = 0, *want = calloc((size_t)dim, sizeof(double));
-    loom_size size = type == LOOM_FLOAT32 ? 4 : type == LOOM_BFLOAT16 ? 2 : 1;
-    for (loom_size head = 0; head < heads; head++, sum = 0) {
-        loom_ring ring = {type, (const char *)k.data + head * dim * size, (const char *)v.data + head * dim * size,
-                          stride, k.scales + head, v.scales + head, heads};
-        loom_attention_decode_ring(&ring, q, count, newest, dim, 0.4f, (float)cap, (float)slope, scratch, out);
+static void check_ring(int type, loom_size dim, loom_size count, loom_size newest, double cap, double slope, loom_size group) {
+    loom_size kv_heads = 2, heads = kv_heads * group, stride = kv_heads * dim;
+    float *keys, *values, *q = floats(heads * dim, -1, 1), *scratch = floats(heads * count, NAN, NAN);
+    float *out = floats(heads * dim, 5, 5), *alone = floats(heads * dim, 5, 5), *slopes = floats(heads, (float)slope, (float)slope);
+    loom_weights k = weights_of(type, count * kv_heads, dim, dim, &keys);
+    loom_weights v = weights_of(type, count * kv_heads, dim, dim, &values);
+    loom_ring ring = {type, k.data, v.data, stride, k.scales, v.scales, kv_heads};
+    loom_decode call = {&ring, count, newest, dim, group, 0.4f, (float)cap};
+    loom_attention_decode(&call, q, slope ? slopes : NULL, 0, heads, scratch, out);
+    double *want = calloc((size_t)dim, sizeof(double));
+    for (loom_size head = 0; head < heads; head++) {
+        double sum = 0;
+        loom_size at = head / group * dim;
         memset(want, 0, sizeof(double) * (size_t)dim);
         for (loom_size j = 0; j < count; j++) {
             double score = 0;
-            for (loom_size d = 0; d < dim; d++) score += (double)q[d] * keys[j * stride + head * dim + d];
+            for (loom_size d = 0; d < dim; d++) score += (double)q[head * dim + d] * keys[j * stride + at + d];
             score *= 0.4f;
             double w = exp((cap > 0 ? cap * tanh(score / cap) : score) - slope * (double)((newest - j + count) % count));
             sum += w;
-            for (loom_size d = 0; d < dim; d++) want[d] += w * values[j * stride + head * dim + d];
+            for (loom_size d = 0; d < dim; d++) want[d] += w * values[j * stride + at + d];
         }
-        for (loom_size d = 0; d < dim; d++) note(out[d], want[d] / sum, 1);
+        for (loom_size d = 0; d < dim; d++) note(out[head * dim + d], want[d] / sum, 1);
+        loom_attention_decode(&call, q, slope ? slopes : NULL, head, head + 1, scratch, alone);
     }
+    require(!memcmp(out, alone, sizeof(float) * (size_t)(heads * dim)), "a head alone and among others");
     if (k.data != keys) free((void *)k.data);
     if (v.data != values) free((void *)v.data);
     free(keys), free(values), free((void *)k.scales), free((void *)v.scales);
-    free(q), free(scratch), free(out), free(want);
+    free(q), free(scratch), free(out), free(alone), free(slopes), free(want);
 }
 
 static void check_rings(void) {
     static const char *names[] = {"decode_ring float32", "decode_ring bfloat16", "decode_ring int8"};
-    static const loom_size dims[] = {1, 20, 64, 80, 128}, counts[] = {1, 13, 16, 40};
+    static const loom_size dims[] = {1, 20, 64, 80, 128}, counts[] = {1, 13, 16, 40, 100};
     for (int type = 0; type < 3; type++) {
         EACH(dim, dims) EACH(count, counts) for (int mode = 0; mode < 4; mode++)
-            check_ring(type, dim, count, mode % 2 ? count - 1 : count / 3, mode / 2 ? 3 : 0, mode / 2 ? 0.25 : 0);
+            check_ring(type, dim, count, mode % 2 ? count - 1 : count / 3, mode / 2 ? 3 : 0, mode / 2 ? 0.25 : 0, 1 + 2 * (count % 2));
         report(names[type], 2e-6);
     }
 }

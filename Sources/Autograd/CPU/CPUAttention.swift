@@ -108,20 +108,27 @@ extension CPUBackend {
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
         let query = call.query, heads = query.count, dim = query.dim
         let (q, out) = (query.tensor.f32 + query.offset, output.f32)
-        let stride = call.keys.columns
-        let group = heads / (stride / dim)
+        let group = heads / (call.keys.columns / dim)
         let batch = query.tensor.shape[0], qStride = query.tensor.columns
         let units = batch * heads
         let tasks = units * call.count * dim > 4 * CPUBackend.grain ? min(threads, units) : 1
-        let memory = workspace(tasks * call.count)
+        let size = (min(heads, (units + tasks - 1) / tasks)) * call.count
+        let memory = workspace(tasks * size)
         parallel(tasks) { task in
-            for unit in Swift.stride(from: task, to: units, by: tasks) {
-                let (b, h) = (unit / heads, unit % heads)
-                var ring = ringOf(call, batch: b, head: h / group)
-                loom_attention_decode_ring(
-                    &ring, q + b * qStride + h * dim, call.count, call.newest, dim, call.options.scale,
-                    call.options.softcap, call.options.slopes?[h] ?? 0, memory + task * call.count,
-                    out + (b * heads + h) * dim)
+            // Neighbours: heads of one sequence read the ring together.
+            var unit = units * task / tasks
+            let end = units * (task + 1) / tasks
+            while unit < end {
+                let (b, first) = (unit / heads, unit % heads), last = min(heads, first + end - unit)
+                var ring = ringOf(call, batch: b)
+                withUnsafePointer(to: &ring) { ring in
+                    var decode = loom_decode(
+                        ring: ring, count: call.count, newest: call.newest, dim: dim, group: group, scale: call.options.scale,
+                        softcap: call.options.softcap)
+                    loom_attention_decode(
+                        &decode, q + b * qStride, call.options.slopes, first, last, memory + task * size, out + b * heads * dim)
+                }
+                unit += last - first
             }
         }
     }
@@ -157,12 +164,12 @@ private func product(
 }
 
 /// One sequence's ring of one key/value head.
-private func ringOf(_ call: DecodeCall, batch: Int, head: Int) -> loom_ring {
+private func ringOf(_ call: DecodeCall, batch: Int) -> loom_ring {
     let (keys, values, dim) = (call.keys, call.values, call.query.dim)
-    let capacity = keys.shape[1], size = keys.dtype.size, start = (batch * capacity * keys.columns + head * dim) * size
+    let capacity = keys.shape[1], size = keys.dtype.size, start = batch * capacity * keys.columns * size
     let kvHeads = keys.columns / dim
     func scales(_ tensor: Tensor) -> UnsafePointer<Float>? {
-        tensor.scales.map { UnsafePointer($0.values.f32 + batch * capacity * kvHeads + head) }
+        tensor.scales.map { UnsafePointer($0.values.f32 + batch * capacity * kvHeads) }
     }
     let type =
         switch keys.dtype {

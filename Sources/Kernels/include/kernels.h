@@ -185,8 +185,8 @@ void loom_attention_softmax_backward(const loom_strip *s, float *scores, float *
 /// delta[i] = Σ_d dO[i, d] O[i, d], both [rows, dim] with a stride.
 void loom_attention_delta(const float *dout, const float *out, loom_size rows, loom_size dim, loom_size stride,
                           float *delta);
-/// A ring of keys and values. Key j is at number j * stride of keys, likewise values; in a ring of int8 it is
-/// key_scales[j * scale_stride] times that, the value value_scales[j * scale_stride] times.
+/// A ring of keys and values of all key/value heads. Key j is at number j * stride of keys, its heads side by side, likewise
+/// values; in a ring of int8 head h of it is key_scales[j * scale_stride + h] times that, the value's value_scales[…].
 typedef struct {
     int type;
     const void *keys, *values;
@@ -194,10 +194,17 @@ typedef struct {
     const float *key_scales, *value_scales;
     loom_size scale_stride;
 } loom_ring;
-/// One query against a ring, `count` slots of it filled; the query's own key is at slot `newest`, and slot
-/// (newest - d) mod count lies d back. out[dim]; scratch[count]. z as above.
-void loom_attention_decode_ring(const loom_ring *ring, const float *query, loom_size count, loom_size newest,
-                                loom_size dim, float scale, float softcap, float slope, float *scratch, float *out);
+/// One token against a ring, `count` slots of it filled; its own key is at slot `newest`, and slot (newest - d) mod count
+/// lies d back. Query head h reads key/value head h / group. z as above.
+typedef struct {
+    const loom_ring *ring;
+    loom_size count, newest, dim, group;
+    float scale, softcap;
+} loom_decode;
+/// Heads first ..< last of query and out, both [heads, dim]; slopes by head or NULL; scratch[(last - first) * count].
+/// What a head gets depends on no other head, to the last bit.
+void loom_attention_decode(const loom_decode *call, const float *query, const float *slopes, loom_size first,
+                           loom_size last, float *scratch, float *out);
 
 // ---- numbers in fewer bits (quantization.c) -----------------------------------------------------------------------
 
