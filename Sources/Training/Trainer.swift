@@ -36,10 +36,12 @@ public final class Trainer {
     public private(set) var notes: [String] = []
 
     /// Prepares a run in `folder`: a new one, or with `resuming` from its newest whole checkpoint.
-    /// - Parameter allowsOtherText: whether a run may be continued on text that it did not begin with.
+    /// - Parameters:
+    ///   - start: a checkpoint whose weights a new run begins with.
+    ///   - allowsOtherText: whether a run may be continued on text that it did not begin with.
     /// - Throws: `ConfigError`, `TextError` or `Failure`.
     public init(
-        _ config: RunConfig, dataset: Dataset, on context: Context, folder: RunFolder, resuming: Bool,
+        _ config: RunConfig, dataset: Dataset, on context: Context, folder: RunFolder, resuming: Bool, from start: Checkpoint? = nil,
         allowsOtherText: Bool = false
     ) throws {
         (self.config, self.dataset, self.context, self.folder) = (config, dataset, context, folder)
@@ -108,6 +110,11 @@ public final class Trainer {
                     "\(train.steps) steps are fewer than the \(state.step) that the run has done", at: "train.steps", file: config.file)
             }
             try saveConfig()
+        }
+        // Saved at once: a run that is killed before its first checkpoint must not begin again from random numbers.
+        if let start, !resuming {
+            try start.load(into: model)
+            try Checkpoint.save(model, optimizer, state, in: folder, keep: train.keepCheckpoints)
         }
         let batches = train.evalBatches.map { "\($0) × \(train.batch)" } ?? "all"
         let measured = "\(dataset.contentHash), last \(config.data.validationFraction), \(batches)"
