@@ -44,7 +44,8 @@ public struct LLMCFile: Sendable {
         let count = parts.reduce(0) { $0 + $1.1.reduce($1.isLayered ? layers : 1, *) }
         guard file.count == LLMCFile.headerSize + count * type.size else {
             throw FormatError(
-                path, "has \(file.count) bytes where its header asks for \(LLMCFile.headerSize + count * type.size); it is cut short or damaged")
+                path,
+                "has \(file.count) bytes where its header asks for \(LLMCFile.headerSize + count * type.size); it is cut short or damaged")
         }
         var all: [String: StoredTensor] = [:], start = LLMCFile.headerSize
         for (name, shape, isLayered) in parts {

@@ -28,7 +28,9 @@ public enum Pickle {
     static func read(
         _ bytes: UnsafeRawBufferPointer, name: String, globals: Set<String> = plain, allowsExternal: Bool = false
     ) throws(FormatError) -> PickleValue {
-        guard bytes.count <= longest else { throw FormatError(name, "a pickle of \(bytes.count) bytes is larger than any that is read here") }
+        guard bytes.count <= longest else {
+            throw FormatError(name, "a pickle of \(bytes.count) bytes is larger than any that is read here")
+        }
         var machine = PickleMachine(Array(bytes), name: name, globals: globals, allowsExternal: allowsExternal)
         return try machine.run()
     }

@@ -154,7 +154,8 @@ struct PickleMachine {
         let name = "\(module).\(member)"
         guard globals.contains(name) else {
             throw FormatError(
-                self.name, "asks for \(shown(name)), which is not among what weights or tables need; nothing of it was executed. "
+                self.name,
+                "asks for \(shown(name)), which is not among what weights or tables need; nothing of it was executed. "
                     + "Do not load this file in Python unless you know who made it")
         }
         nodes.append(Node(kind: .global, items: [.int(nodes.count)]))

@@ -73,7 +73,8 @@ public enum Safetensors {
             else { throw Failure(path, "describes tensor \(shown(name)) wrongly; the file is damaged") }
             guard let size = ElementType(rawValue: dtype)?.size else {
                 throw Failure(
-                    path, "describes tensor \(shown(name)) wrongly, or as \(shown(dtype)), a type that is not read here; "
+                    path,
+                    "describes tensor \(shown(name)) wrongly, or as \(shown(dtype)), a type that is not read here; "
                         + "\(ElementType.allCases.map(\.rawValue).joined(separator: ", ")) are")
             }
             var count = size

@@ -12,7 +12,9 @@ extension TorchFile {
         func rebuilt(_ index: Int) -> PickleValue {
             let shape = weights[index].shape
             var strides = [Int](repeating: 1, count: shape.count)
-            for dimension in shape.indices.dropLast().reversed() { strides[dimension] = strides[dimension + 1] * max(shape[dimension + 1], 1) }
+            for dimension in shape.indices.dropLast().reversed() {
+                strides[dimension] = strides[dimension + 1] * max(shape[dimension + 1], 1)
+            }
             let count = shape.reduce(1, *)
             let storage: PickleValue = .external(
                 .tuple([.string("storage"), .global("torch.FloatStorage"), .string(String(index)), .string("cpu"), .int(count)]))
@@ -25,7 +27,9 @@ extension TorchFile {
         }
         var state = weights.indices.map { PickleValue.Pair(key: .string(weights[$0].name), value: rebuilt($0)) }
         for (name, other) in shared {
-            guard let index = weights.firstIndex(where: { $0.name == other }) else { throw FormatError(path, "has no tensor \(shown(other)) to share") }
+            guard let index = weights.firstIndex(where: { $0.name == other }) else {
+                throw FormatError(path, "has no tensor \(shown(other)) to share")
+            }
             state.append(PickleValue.Pair(key: .string(name), value: rebuilt(index)))
         }
         var pickle = PickleWriter()

@@ -30,7 +30,9 @@ public enum WeightFiles {
             }
             let found = try tensors(path: "\(folder)/\(name)")
             for tensor in wanted {
-                guard let stored = found[tensor] else { throw FormatError(path, "says that \(name) has tensor \(shown(tensor)), but it has not") }
+                guard let stored = found[tensor] else {
+                    throw FormatError(path, "says that \(name) has tensor \(shown(tensor)), but it has not")
+                }
                 all[tensor] = stored
             }
         }

@@ -30,7 +30,8 @@ struct ZipArchive {
             place -= 1
         }
         guard let end, var count = file.integer(UInt16.self, at: end + 10).map(Int.init),
-            var size = file.integer(UInt32.self, at: end + 12).map(Int.init), var start = file.integer(UInt32.self, at: end + 16).map(Int.init)
+            var size = file.integer(UInt32.self, at: end + 12).map(Int.init),
+            var start = file.integer(UInt32.self, at: end + 16).map(Int.init)
         else { throw damaged("without an end") }
         if count == 0xFFFF || size == 0xFFFF_FFFF || start == 0xFFFF_FFFF, file.integer(UInt32.self, at: end - 20) == 0x0706_4b50 {
             guard let record = file.integer(UInt64.self, at: end - 12).flatMap(Int.init(exactly:)), record <= file.count - 56,

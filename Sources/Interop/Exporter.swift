@@ -48,16 +48,18 @@ public struct Exporter {
 
     /// The family that says exactly what the config says: found by writing each one's config and reading it back.
     private func hub() throws -> Writer {
-        var nearest: (family: String, differences: [String])?
+        var nearest: (family: String, differences: [String], count: Int)?
         for family in HubFamily.all {
             let json = family.config(for: facts, model: run.config.model.resolved), text = HubFamily.text(of: json)
             let differences: [String]
+            var isReadable = true
             do {
                 let read = HubConfig(json, path: "config.json"), model = try family.read(read)
                 try read.finish()
                 differences = facts.differences(from: try ModelFacts(ModelConfig(model), vocabulary: run.model.size.vocabulary))
             } catch {
                 differences = ["\(error)"]
+                isReadable = false
             }
             if differences.isEmpty {
                 let weights = try sources(family.names)
@@ -70,9 +72,13 @@ public struct Exporter {
                     }
                 )
             }
-            if differences.count < nearest?.differences.count ?? .max { nearest = (family.type, differences) }
+            // A family that cannot even say it roughly is farther than any that can.
+            let count = isReadable ? differences.count : .max - 1
+            if count < nearest?.count ?? .max { nearest = (family.type, differences, count) }
         }
-        throw refused(nearest.map { "no family of Hugging Face says what this config does; the nearest is \($0.family), but " } ?? "", nearest?.differences)
+        throw refused(
+            nearest.map { "no family of Hugging Face says what this config does; the nearest is \($0.family), but " } ?? "",
+            nearest?.differences)
     }
 
     private func nanoGPT() throws -> Writer {
@@ -94,7 +100,8 @@ public struct Exporter {
                 try TorchFile.write(
                     weights, shared: [("lm_head.weight", "transformer.wte.weight")], key: "model",
                     values: [
-                        .init(key: .string("model_args"), value: .dictionary(arguments)), .init(key: .string("iter_num"), value: .int(step)),
+                        .init(key: .string("model_args"), value: .dictionary(arguments)),
+                        .init(key: .string("iter_num"), value: .int(step)),
                         .init(key: .string("best_val_loss"), value: .double(best)), .init(key: .string("config"), value: .dictionary([])),
                     ], to: "\(folder)/ckpt.pt")
             }

@@ -58,7 +58,8 @@ extension ForeignModel {
         }
         let left = tensors.keys.sorted().first { name in !used.contains(name) && !unlearned.contains { name.hasSuffix($0) } }
         if let left {
-            throw FormatError(path, "tensor \"\(left)\" has no place in a \(kind) as it is known here; the model does more than its config says")
+            throw FormatError(
+                path, "tensor \"\(left)\" has no place in a \(kind) as it is known here; the model does more than its config says")
         }
         return parts
     }
@@ -84,7 +85,8 @@ extension ForeignModel {
         guard fits, found == rows || (bundle.mayBePadded && found > rows) else {
             let shapes = pieces.map { "\((bundle.isTransposed ? $0.transposed : $0).shape)" }.joined(separator: " and ")
             throw FormatError(
-                path, "tensor \"\(bundle.theirs[0])\"\(bundle.theirs.count > 1 ? " and others are" : " is") \(shapes); the config asks for "
+                path,
+                "tensor \"\(bundle.theirs[0])\"\(bundle.theirs.count > 1 ? " and others are" : " is") \(shapes); the config asks for "
                     + "\((bundle.isTransposed ? Array((([rows] + row) as [Int]).reversed()) : [rows] + row))")
         }
         var piece = 0, taken = 0

@@ -21,7 +21,8 @@ enum ForeignSource {
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
         let configPath = "\(path)/config.json"
         if names.contains("config.json") {
-            if let json = try? JSON(parsing: FileManager.default.contents(atPath: configPath) ?? Data()), json["model"]?.objectValue != nil {
+            if let json = try? JSON(parsing: FileManager.default.contents(atPath: configPath) ?? Data()), json["model"]?.objectValue != nil
+            {
                 throw FormatError(path, "is a run of this program already; use it as it is")
             }
             return try hub(configPath, weights: weights(in: path, names))
@@ -77,7 +78,7 @@ enum ForeignSource {
         let tensors: [String: StoredTensor]
         do {
             tensors = try Safetensors.File(path: path).tensors()
-        } catch where !path.hasSuffix(".safetensors") {
+        } catch  where !path.hasSuffix(".safetensors") {
             throw FormatError(path, "is neither of safetensors, of torch.save nor of llm.c, or is cut short")
         }
         guard hasConfig else { throw FormatError(path, "has weights, but the config.json that says what they are of is not beside it") }
@@ -91,7 +92,8 @@ enum ForeignSource {
             return try nanoGPT(path, arguments, try file.tensors(weights))
         }
         // Some wrap a state dict in one entry.
-        let dictionary = ["state_dict", "model_state_dict", "model"].compactMap { file.content[$0] }.first { $0.pairs != nil } ?? file.content
+        let dictionary =
+            ["state_dict", "model_state_dict", "model"].compactMap { file.content[$0] }.first { $0.pairs != nil } ?? file.content
         let tensors = try file.tensors(dictionary)
         guard !tensors.isEmpty else { throw FormatError(path, "has no tensors in it; a state dict is expected") }
         func has(_ end: String) -> Bool { tensors.keys.contains { $0.hasSuffix(end) } }
@@ -124,7 +126,9 @@ enum ForeignSource {
             kind: "\(type) of Hugging Face", name: folder.lastPathComponent, model: model, names: family.names, tensors: weights,
             path: folder.relativePath, unlearned: [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", "position_ids"])
         foreign.normalizeNames(prefix: family.prefix)
-        if model[path: "head.type"] == "tied" || model["head"] == "tied", let table = family.names.bundles.first(where: { $0.ours == ["embedding.weight"] }) {
+        if model[path: "head.type"] == "tied" || model["head"] == "tied",
+            let table = family.names.bundles.first(where: { $0.ours == ["embedding.weight"] })
+        {
             foreign.tied = ["lm_head.weight": table.theirs[0]]
         }
         return foreign
@@ -160,7 +164,8 @@ enum ForeignSource {
 
     private static func lecture(_ path: String, _ tensors: [String: StoredTensor]) throws -> ForeignModel {
         var foreign = ForeignModel(
-            kind: "state dict of the lecture's GPT", name: URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent, model: .null,
+            kind: "state dict of the lecture's GPT", name: URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent,
+            model: .null,
             names: .lecture(heads: 1), tensors: tensors, path: path, unlearned: [".tril"])
         foreign.normalizeNames()
         func shape(_ name: String, _ dimensions: Int) throws -> [Int] {
@@ -192,7 +197,9 @@ enum ForeignSource {
 
     private static func llmc(_ mapped: MappedFile) throws -> ForeignModel {
         let file = try LLMCFile(mapped)
-        guard file.width % file.heads == 0 else { throw FormatError(mapped.path, "has \(file.heads) heads, which do not divide width \(file.width)") }
+        guard file.width % file.heads == 0 else {
+            throw FormatError(mapped.path, "has \(file.heads) heads, which do not divide width \(file.width)")
+        }
         return ForeignModel(
             kind: "llm.c checkpoint", name: URL(fileURLWithPath: mapped.path).deletingPathExtension().lastPathComponent,
             model: [

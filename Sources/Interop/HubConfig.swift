@@ -15,7 +15,8 @@ final class HubConfig {
         "bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "decoder_start_token_id", "initializer_range",
         "task_specific_params", "id2label", "label2id", "num_labels", "return_dict", "output_attentions", "output_hidden_states",
         "problem_type", "finetuning_task", "tokenizer_class", "prefix", "pretraining_tp", "gradient_checkpointing", "torchscript",
-        "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "predict_special_tokens",
+        "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+        "predict_special_tokens",
         "n_ctx", "reorder_and_upcast_attn", "cache_implementation", "auto_map", "use_return_dict", "chunk_size_feed_forward",
         "_attn_implementation", "_attn_implementation_autoset", "attn_implementation", "max_length", "min_length", "temperature", "top_k",
         "top_p", "do_sample", "num_beams", "repetition_penalty", "is_encoder_decoder", "_commit_hash", "name",
@@ -108,7 +109,8 @@ final class HubConfig {
         }
         if let left {
             throw error(
-                "\"\(left)\"", "is \((members[left] ?? .null).brief), an option that is not known here; it may change the model, so it is not ignored")
+                "\"\(left)\"",
+                "is \((members[left] ?? .null).brief), an option that is not known here; it may change the model, so it is not ignored")
         }
     }
 }

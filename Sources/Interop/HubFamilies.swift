@@ -83,10 +83,13 @@ struct HubFamily: Sendable {
     ) throws -> JSON {
         let width = try config.int("hidden_size", sizes), heads = try config.int("num_attention_heads", 1...4096)
         let keyHeads = try config.int("num_key_value_heads", 1...4096, or: kvHeads ?? heads)
-        guard heads % keyHeads == 0 else { throw config.error("num_key_value_heads", "is \(keyHeads), which does not divide \(heads) heads") }
+        guard heads % keyHeads == 0 else {
+            throw config.error("num_key_value_heads", "is \(keyHeads), which does not divide \(heads) heads")
+        }
         let usual = headDim ?? max(1, width / heads), dim = try config.int("head_dim", 1...4096, or: usual)
         if let found = config.value(activationKey).stringValue, !activations.contains(.string(found)) {
-            throw config.error(activationKey, "is \"\(found)\", which is not supported; \(activations.map(\.brief).joined(separator: " or ")) is")
+            throw config.error(
+                activationKey, "is \"\(found)\", which is not supported; \(activations.map(\.brief).joined(separator: " or ")) is")
         }
         var own: JSON = [
             "type": keyHeads == heads ? "mha" : "gqa", "heads": .int(heads), "head_dim": .int(dim),
@@ -96,7 +99,8 @@ struct HubFamily: Sendable {
         if keyHeads != heads { own = own.adding(["kv_heads": .int(keyHeads)]) }
         let hidden = try config.int("intermediate_size", sizes), ties = try config.bool("tie_word_embeddings", or: tied)
         return [
-            "context": .int(try config.int("max_position_embeddings", contexts)), "layers": .int(try config.int("num_hidden_layers", 1...1024)),
+            "context": .int(try config.int("max_position_embeddings", contexts)),
+            "layers": .int(try config.int("num_hidden_layers", 1...1024)),
             "width": .int(width), "vocab_size": .int(try config.int("vocab_size", vocabularies)),
             "embedding": JSON.object(["type": "token"]).adding(embedding),
             "position": JSON.object(["type": "rope"]).adding(try rope(config, theta: theta)).adding(position),

@@ -45,7 +45,9 @@ extension HubFamily {
         switch type {
         case "mistral": members.merge(["hidden_act": "silu", "sliding_window": sliding]) { $1 }
         case "gemma", "gemma2":
-            members.merge(["hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh", "attention_bias": facts["attention.bias"]]) { $1 }
+            members.merge([
+                "hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh", "attention_bias": facts["attention.bias"],
+            ]) { $1 }
             guard type == "gemma2" else { break }
             let scale = facts.double("attention.scale"), scalar = scale > 0 ? 1 / (scale * scale) : 0
             members.merge([
@@ -72,7 +74,8 @@ extension HubFamily {
         return json.text().split(separator: "\n").map { line in
             guard floats.contains(where: { line.contains("\"\($0)\"") }) else { return line + "\n" }
             let hasComma = line.hasSuffix(","), body = hasComma ? line.dropLast() : line
-            return body + (body.last?.isNumber == true && !body.contains(".") && !body.contains("e-") ? ".0" : "") + (hasComma ? ",\n" : "\n")
+            return body + (body.last?.isNumber == true && !body.contains(".") && !body.contains("e-") ? ".0" : "")
+                + (hasComma ? ",\n" : "\n")
         }.joined()
     }
 

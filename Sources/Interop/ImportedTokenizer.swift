@@ -35,7 +35,8 @@ public enum ImportedTokenizer {
         guard let pairs = content["itos"]?.pairs else { throw FormatError(path, "has no itos: a table of characters by id") }
         var points = [UInt32?](repeating: nil, count: pairs.count)
         for pair in pairs {
-            guard let id = pair.key.intValue, points.indices.contains(id), let text = pair.value.stringValue, text.unicodeScalars.count == 1,
+            guard let id = pair.key.intValue, points.indices.contains(id), let text = pair.value.stringValue,
+                text.unicodeScalars.count == 1,
                 let scalar = text.unicodeScalars.first
             else { throw FormatError(path, "has an itos that is no table of single characters") }
             points[id] = scalar.value

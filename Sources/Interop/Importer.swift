@@ -29,7 +29,9 @@ public struct Importer {
     /// - Throws: `FormatError` for what cannot be read or is not supported, `ConfigError` for settings that do not fit.
     public init(_ source: String, overrides: [String] = [], tokenizer folder: String? = nil, registries: Registries = Registries()) throws {
         foreign = try ForeignSource.read(source)
-        guard let vocabulary = foreign.model["vocab_size"]?.intValue else { throw FormatError(source, "does not say how many tokens it has") }
+        guard let vocabulary = foreign.model["vocab_size"]?.intValue else {
+            throw FormatError(source, "does not say how many tokens it has")
+        }
         let files = folder ?? foreign.tokenizerFolder
         if let folder, ImportedTokenizer.files(in: folder).isEmpty { throw FormatError(folder, "has no files of a tokenizer in it") }
         let found = try files.flatMap { try ImportedTokenizer.tokenizer(in: $0, vocabulary: vocabulary) }
@@ -56,8 +58,11 @@ public struct Importer {
     ) throws -> RunConfig {
         let context = foreign.model["context"]?.intValue ?? 1, batch = max(1, min(8, 8192 / max(context, 1)))
         let kind: JSON =
-            tokenizer is IdTokenizer ? ["type": "imported", "vocab_size": .int(tokenizer.vocabularySize)] : ["type": .string(tokenizer.kind)]
-        var name = foreign.name.unicodeScalars.filter { $0.properties.generalCategory != .control && $0 != "/" }.reduce(into: "") { $0.unicodeScalars.append($1) }
+            tokenizer is IdTokenizer
+            ? ["type": "imported", "vocab_size": .int(tokenizer.vocabularySize)] : ["type": .string(tokenizer.kind)]
+        var name = foreign.name.unicodeScalars.filter { $0.properties.generalCategory != .control && $0 != "/" }.reduce(into: "") {
+            $0.unicodeScalars.append($1)
+        }
         while name.hasPrefix(".") { name.removeFirst() }
         let json: JSON = [
             "name": .string(name.isEmpty || name.utf8.count > 100 ? "imported" : name),

@@ -124,7 +124,8 @@ extension NameTable {
             bundles += [
                 Bundle("\(layer)ln1.\(kind)", "\(ours)attention_norm.\(kind)"), Bundle("\(layer)ln2.\(kind)", "\(ours)mlp_norm.\(kind)"),
                 Bundle("\(layer)sa.proj.\(kind)", "\(ours)attention.output.\(kind)"),
-                Bundle("\(layer)ffwd.net.0.\(kind)", "\(ours)mlp.up.\(kind)"), Bundle("\(layer)ffwd.net.2.\(kind)", "\(ours)mlp.down.\(kind)"),
+                Bundle("\(layer)ffwd.net.0.\(kind)", "\(ours)mlp.up.\(kind)"),
+                Bundle("\(layer)ffwd.net.2.\(kind)", "\(ours)mlp.down.\(kind)"),
             ]
         }
         return NameTable(bundles)
@@ -141,7 +142,8 @@ extension NameTable {
             Bundle("\(layer)attn.ve_gate.weight", "\(ours)attention.value_gate.weight"),
             Bundle("\(layer)attn.c_q.weight", "\(ours)attention.q.weight"), Bundle("\(layer)attn.c_k.weight", "\(ours)attention.k.weight"),
             Bundle("\(layer)attn.c_v.weight", "\(ours)attention.v.weight"),
-            Bundle("\(layer)attn.c_proj.weight", "\(ours)attention.output.weight"), Bundle("\(layer)mlp.c_fc.weight", "\(ours)mlp.up.weight"),
+            Bundle("\(layer)attn.c_proj.weight", "\(ours)attention.output.weight"),
+            Bundle("\(layer)mlp.c_fc.weight", "\(ours)mlp.up.weight"),
             Bundle("\(layer)mlp.c_proj.weight", "\(ours)mlp.down.weight"),
         ])
     }()

@@ -6,7 +6,9 @@ import Foundation
 enum NanochatMeta {
     /// Whether a JSON file has what nanochat writes.
     static func isOne(_ path: String) -> Bool {
-        guard let data = FileManager.default.contents(atPath: path), data.count < 1 << 24, let json = try? JSON(parsing: data) else { return false }
+        guard let data = FileManager.default.contents(atPath: path), data.count < 1 << 24, let json = try? JSON(parsing: data) else {
+            return false
+        }
         return json["model_config"]?["n_embd"] != nil
     }
 
@@ -27,16 +29,21 @@ enum NanochatMeta {
 
     /// - Parameter weights: the state dict, where it was read already; the one beside the description otherwise.
     static func read(_ meta: String, weights: (path: String, tensors: [String: StoredTensor])?) throws -> ForeignModel {
-        guard let json = try? JSON(parsing: FileManager.default.contents(atPath: meta) ?? Data()), let config = json["model_config"]?.objectValue else {
+        guard let json = try? JSON(parsing: FileManager.default.contents(atPath: meta) ?? Data()),
+            let config = json["model_config"]?.objectValue
+        else {
             throw FormatError(meta, "has no model_config")
         }
         let (path, tensors) = try weights ?? stateDict(beside: meta)
         let known: Set<String> = ["sequence_len", "vocab_size", "n_layer", "n_head", "n_kv_head", "n_embd", "window_pattern"]
         if let other = config.keys.sorted().first(where: { !known.contains($0) }) {
-            throw FormatError(meta, "model_config has \"\(other)\", an option that is not known here; it may change the model, so it is not ignored")
+            throw FormatError(
+                meta, "model_config has \"\(other)\", an option that is not known here; it may change the model, so it is not ignored")
         }
         func int(_ key: String) throws -> Int {
-            guard let value = config[key]?.intValue, (1...1 << 24).contains(value) else { throw FormatError(meta, "model_config has no usable \(key)") }
+            guard let value = config[key]?.intValue, (1...1 << 24).contains(value) else {
+                throw FormatError(meta, "model_config has no usable \(key)")
+            }
             return value
         }
         var foreign = ForeignModel(

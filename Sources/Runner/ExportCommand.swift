@@ -17,7 +17,9 @@ enum ExportCommand: Command {
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         let path = try arguments.exactly(1, "one run")[0]
         let names = Exporter.Format.allCases.map(\.rawValue)
-        guard let name = arguments.string("--format") else { throw UsageError("export: --format is missing; use \(names.joined(separator: " or "))") }
+        guard let name = arguments.string("--format") else {
+            throw UsageError("export: --format is missing; use \(names.joined(separator: " or "))")
+        }
         guard let format = Exporter.Format(rawValue: name) else {
             throw UsageError("export: --format \(name) is unknown; use \(names.joined(separator: " or "))")
         }
@@ -25,7 +27,9 @@ enum ExportCommand: Command {
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: .cpu(), registries)
         let kind = try Exporter(run).write(format, to: out)
         if arguments.has("--json") {
-            emit(JSON.object(["run": .string(path), "kind": .string(kind), "out": .string(out), "step": .int(run.checkpoint.step)]).text() + "\n")
+            emit(
+                JSON.object(["run": .string(path), "kind": .string(kind), "out": .string(out), "step": .int(run.checkpoint.step)]).text()
+                    + "\n")
         } else {
             say("\(kind): \(out)")
         }

@@ -32,7 +32,9 @@ enum ImportCommand: Command {
             return
         }
         let sizes = importer.config.model.sizes
-        say("\(importer.kind): \(sizes.layers) layers of width \(sizes.width), context \(sizes.context), \(importer.parameters.grouped) parameters")
+        say(
+            "\(importer.kind): \(sizes.layers) layers of width \(sizes.width), context \(sizes.context), \(importer.parameters.grouped) parameters"
+        )
         for note in importer.notes { say("note: \(note)") }
         say("run: \(folder.path)")
         let prompt = importer.tokenizer.kind == "ids" ? "--ids 1,2,3" : "--prompt \"Once\""

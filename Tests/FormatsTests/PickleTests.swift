@@ -48,7 +48,8 @@ struct PickleTests {
         let value = try Pickle.read(data, name: "p.pkl")
         #expect(
             value["a"]?.items == [
-                .int(1), .int(-2), .int(300), .int(1 << 40), .int(-1), .int(0), .bool(true), .none, .double(1.5), .tuple([.int(1), .int(2)]),
+                .int(1), .int(-2), .int(300), .int(1 << 40), .int(-1), .int(0), .bool(true), .none, .double(1.5),
+                .tuple([.int(1), .int(2)]),
             ])
         #expect(value["é"]?.pairs?.isEmpty == true && value.pairs?.count == 2)
     }
