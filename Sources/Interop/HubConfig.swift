@@ -97,7 +97,9 @@ final class HubConfig {
     /// Refuses any value besides these; null and nothing at all are always allowed.
     func only(_ key: String, _ allowed: JSON...) throws {
         let found = value(key)
-        guard found == .null || allowed.contains(found) else {
+        // 0 and 0.0 are one number.
+        guard found == .null || allowed.contains(where: { $0 == found || ($0.doubleValue != nil && $0.doubleValue == found.doubleValue) })
+        else {
             throw error(key, "is \(found.brief), which is not supported; \(allowed.map(\.brief).joined(separator: " or ")) is")
         }
     }

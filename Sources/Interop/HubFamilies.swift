@@ -24,6 +24,8 @@ struct HubFamily: Sendable {
         HubFamily(
             type: "mistral", architecture: "MistralForCausalLM", prefix: "model.", names: .llama(), read: { try mistral($0) }),
         HubFamily(
+            type: "mixtral", architecture: "MixtralForCausalLM", prefix: "model.", names: .mixtral, read: { try mixtral($0) }),
+        HubFamily(
             type: "gemma", architecture: "GemmaForCausalLM", prefix: "model.", names: .llama(), read: { try gemma($0) }),
         HubFamily(
             type: "gemma2", architecture: "Gemma2ForCausalLM", prefix: "model.", names: .llama(isGemma2: true), read: { try gemma2($0) }),
@@ -119,6 +121,20 @@ struct HubFamily: Sendable {
         return try decoder(
             config, attention: ["window": try window(config, "sliding_window", context: context)], mlp: ["type": "swiglu", "bias": false],
             biasKey: nil, kvHeads: 8)
+    }
+
+    private static func mixtral(_ config: HubConfig) throws -> JSON {
+        let context = try config.int("max_position_embeddings", contexts), experts = try config.int("num_local_experts", 1...128, or: 8)
+        // Noise and the balance belong to training; the noise has no place here.
+        try config.only("router_jitter_noise", 0)
+        for key in ["output_router_logits", "num_experts"] { _ = config.value(key) }
+        let balance = try config.double("router_aux_loss_coef", or: 0.001)
+        return try decoder(
+            config, attention: ["window": try window(config, "sliding_window", context: context)],
+            mlp: [
+                "type": "moe", "experts": .int(experts), "active": .int(try config.int("num_experts_per_tok", 1...experts, or: 2)),
+                "balance": .double(max(0, balance)),
+            ], biasKey: nil, kvHeads: 8, theta: 1_000_000)
     }
 
     private static func gemma(_ config: HubConfig) throws -> JSON {

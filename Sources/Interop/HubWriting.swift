@@ -44,6 +44,11 @@ extension HubFamily {
         let sliding: JSON = window.map { .int($0 + 1) } ?? .null
         switch type {
         case "mistral": members.merge(["hidden_act": "silu", "sliding_window": sliding]) { $1 }
+        case "mixtral":
+            members.merge([
+                "hidden_act": "silu", "sliding_window": sliding, "num_local_experts": facts["mlp.experts"],
+                "num_experts_per_tok": facts["mlp.active"], "router_aux_loss_coef": model[path: "mlp.balance"] ?? 0.001,
+            ]) { $1 }
         case "gemma", "gemma2":
             members.merge([
                 "hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh", "attention_bias": facts["attention.bias"],

@@ -32,6 +32,11 @@ public struct Importer {
         guard let vocabulary = foreign.model["vocab_size"]?.intValue else {
             throw FormatError(source, "does not say how many tokens it has")
         }
+        // Before a model is laid out: a config may say anything.
+        let least = (foreign.model["layers"]?.intValue ?? 0) * (foreign.model[path: "mlp.experts"]?.intValue ?? 1)
+        guard least <= foreign.tensors.count else {
+            throw FormatError(source, "has \(foreign.tensors.count) tensors, too few for a model of the size that its config says")
+        }
         let files = folder ?? foreign.tokenizerFolder
         if let folder, ImportedTokenizer.files(in: folder).isEmpty { throw FormatError(folder, "has no files of a tokenizer in it") }
         let found = try files.flatMap { try ImportedTokenizer.tokenizer(in: $0, vocabulary: vocabulary) }

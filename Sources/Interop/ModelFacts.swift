@@ -33,6 +33,7 @@ struct ModelFacts {
         facts = facts.filter { key, _ in
             !["attention.window", "attention.short_window", "attention.full_last"].contains { key == $0 || key.hasPrefix("\($0).") }
                 && !key.hasPrefix("init.") && !key.hasSuffix("dropout") && key != "embedding.pad_to" && key != "mlp.expansion"
+                && key != "mlp.balance"
         }
         // A window as long as the context is none.
         facts["attention.window"] = .array(

@@ -109,6 +109,18 @@ extension NameTable {
         return NameTable(bundles)
     }
 
+    /// Mixtral's: LLaMA's with experts in place of the feed-forward.
+    static let mixtral: NameTable = {
+        let layer = "model.layers.#.block_sparse_moe.", ours = "layers.#.mlp."
+        let experts = (0..<128).flatMap { expert in
+            [("w1", "gate"), ("w3", "up"), ("w2", "down")].map { theirs, own in
+                Bundle("\(layer)experts.\(expert).\(theirs).weight", "\(ours)experts.\(expert).\(own).weight")
+            }
+        }
+        return NameTable(
+            llama().bundles.filter { !$0.ours[0].contains("mlp.") } + [Bundle("\(layer)gate.weight", "\(ours)router.weight")] + experts)
+    }()
+
     /// The lecture's: every head's matrices by themselves.
     static func lecture(heads: Int) -> NameTable {
         let layer = "blocks.#.", ours = "layers.#."

@@ -253,6 +253,7 @@ public final class Trainer {
         if let observer {
             var line = Statistics(step: step + 1)
             line.activations = observer.entries
+            if !observer.experts.isEmpty { line.experts = observer.experts }
             line.add(gradientsOf: model.store)
             try statistics?.append(line)
         }

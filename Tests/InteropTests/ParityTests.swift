@@ -12,6 +12,7 @@ struct ParityTests {
     @Test func allFixturesAreThere() {
         let wanted = [
             "gemma", "gemma2", "gpt2", "gpt2_bin", "gpt2_sharded", "lecture", "llama", "llama_linear", "llmc_v3", "llmc_v5", "mistral",
+            "mixtral",
             "nanochat", "nanochat_hub", "nanogpt", "nanogpt_plain", "openai-gpt", "qwen3",
         ]
         #expect(Set(wanted).isSubset(of: fixtureNames), "\(fixtureNames)")

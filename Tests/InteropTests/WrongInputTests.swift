@@ -91,6 +91,34 @@ struct WrongInputTests {
         #expect(open.config.model.resolved[path: "attention.window"] == .null)
     }
 
+    /// Configs with values of every kind in every place: a model or one line, in no time.
+    @Test(arguments: ["gpt2", "openai-gpt", "gemma2", "mixtral", "nanochat_hub", "llama"])
+    func changedConfigs(name: String) throws {
+        let folder = try scratch.source(name), path = "\(folder)/config.json"
+        let data = try #require(FileManager.default.contents(atPath: path))
+        let members = try #require(JSON(parsing: data).objectValue)
+        let values: [JSON] = [
+            .null, true, false, 0, 1, -1, 7, 1e300, 0.5, "", "gelu", [], ["a"], [:], .int(.max), .int(.min), 1024, 131_072, 16_777_216,
+            ["rope_type": "linear", "factor": 1e-300, "rope_theta": 0],
+        ]
+        for key in members.keys.sorted() where key != "architectures" {
+            for value in values {
+                var changed = members
+                changed[key] = value
+                try Data(JSON.object(changed).text().utf8).write(to: URL(fileURLWithPath: path))
+                let start = Date()
+                do {
+                    _ = try Importer(folder)
+                } catch {
+                    let text = "\(error)"
+                    #expect(error is FormatError || error is ConfigError, "\(key) \(value.brief): \(text)")
+                    #expect(!text.contains("\n") && text.count < 700, "\(text)")
+                }
+                #expect(Date().timeIntervalSince(start) < 1, "\(key) \(value.brief)")
+            }
+        }
+    }
+
     @Test func indexThatLies() throws {
         let folder = try scratch.source("gpt2_sharded"), index = "\(folder)/model.safetensors.index.json"
         let text = String(decoding: try #require(FileManager.default.contents(atPath: index)), as: UTF8.self)
