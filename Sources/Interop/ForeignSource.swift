@@ -47,10 +47,12 @@ enum ForeignSource {
     /// The weights of a folder with a config.json: an index of several files, or one file.
     private static func weights(in path: String, _ names: [String]) throws -> [String: StoredTensor] {
         for ending in ["safetensors", "bin"] {
-            if let index = names.first(where: { $0.hasSuffix(".\(ending).index.json") }) {
+            let usual = ending == "bin" ? "pytorch_model.bin" : "model.safetensors"
+            // Some folders have the weights twice, in another program's names as well.
+            let indexes = names.filter { $0.hasSuffix(".\(ending).index.json") }
+            if let index = indexes.contains("\(usual).index.json") ? "\(usual).index.json" : indexes.first, !names.contains(usual) {
                 return try WeightFiles.tensors(index: "\(path)/\(index)")
             }
-            let usual = ending == "bin" ? "pytorch_model.bin" : "model.safetensors"
             let found = names.contains(usual) ? [usual] : names.filter { $0.hasSuffix(".\(ending)") && $0 != "training_args.bin" }
             if found.count == 1 { return try WeightFiles.tensors(path: "\(path)/\(found[0])") }
             if found.count > 1 { throw FormatError(path, "has several .\(ending) files and no index that puts them together") }

@@ -63,8 +63,8 @@ public struct Importer {
     ) throws -> RunConfig {
         let context = foreign.model["context"]?.intValue ?? 1, batch = max(1, min(8, 8192 / max(context, 1)))
         let kind: JSON =
-            tokenizer is IdTokenizer
-            ? ["type": "imported", "vocab_size": .int(tokenizer.vocabularySize)] : ["type": .string(tokenizer.kind)]
+            ["char", "byte"].contains(tokenizer.kind)
+            ? ["type": .string(tokenizer.kind)] : ["type": "imported", "vocab_size": .int(tokenizer.vocabularySize)]
         var name = foreign.name.unicodeScalars.filter { $0.properties.generalCategory != .control && $0 != "/" }.reduce(into: "") {
             $0.unicodeScalars.append($1)
         }

@@ -141,6 +141,9 @@ public struct RunConfig {
     /// Tokens a micro-batch: far above what any memory holds the activations of, and far below what a counter does.
     static let largestMicroBatch = 1 << 24
 
+    /// Whether a tokenizer may have fewer tokens than the model: imported weights are often padded with rows that no text meets.
+    var allowsFewerTokens: Bool { if case .fixed = tokenizer { true } else { false } }
+
     static let keys: Set<String> = [
         "$schema", "name", "description", "extends", "model", "optimizer", "schedule", "data", "train",
     ]

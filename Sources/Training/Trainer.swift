@@ -133,7 +133,9 @@ public final class Trainer {
     /// - Throws: `ConfigError` where the config names a number of tokens that the tokenizer does not have.
     public static func model(_ config: RunConfig, tokenizer: any Tokenizer) throws -> Model {
         do {
-            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize {
+            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize,
+                !config.allowsFewerTokens || named < tokenizer.vocabularySize
+            {
                 let found = "the config is for \(named) tokens, but "
                 let remedy = ", or set model.vocab_size=null for as many as there are"
                 if case .bpe(named, _) = config.tokenizer, tokenizer.vocabularySize < named {

@@ -80,8 +80,12 @@ import Testing
     @Test(arguments: files)
     func damagedFiles(name: String) throws {
         let original = [UInt8](try #require(FileManager.default.contents(atPath: "\(FuzzTests.fixtures)/\(name)")))
-        let path = FileManager.default.temporaryDirectory.path + "/loom-fuzz-\(UUID().uuidString)"
-        defer { unlink(path) }
+        // In a folder with what lies beside it, which an index names.
+        let folder = FileManager.default.temporaryDirectory.path + "/loom-fuzz-\(UUID().uuidString)"
+        let source = "\(FuzzTests.fixtures)/\(name.prefix { $0 != "/" })/source"
+        try FileManager.default.copyItem(atPath: source, toPath: folder)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let path = "\(folder)/mutated"
         var draw = Philox(key: UInt64(name.utf8.count)).sequence(stream: Philox.stream(named: name))
         var accepted = 0, slowest = 0.0
         let before = residentPeak()
@@ -94,7 +98,7 @@ import Testing
             let isRead = read(path, size: bytes.count)
             slowest = max(slowest, Date().timeIntervalSince(start))
             accepted += isRead ? 1 : 0
-            if round == 0, !name.hasSuffix("index.json") { #expect(isRead, "the undamaged file is read") }
+            if round == 0 { #expect(isRead, "the undamaged file is read") }
         }
         #expect(slowest < 1, "\(name): \(slowest) s for one file")
         // The files have some 50 KB; what one of them makes a reader allocate would show.

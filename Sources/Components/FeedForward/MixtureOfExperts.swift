@@ -16,8 +16,8 @@ public struct MixtureOfExperts: FeedForward {
         public init() {}
         public static var options: [Option<Self>] {
             [
-                Option("experts", \.experts, .within(1...1024), help: "feed-forwards to choose from"),
-                Option("active", \.active, .within(1...1024), help: "feed-forwards that each token goes through"),
+                Option("experts", \.experts, .within(1...256), help: "feed-forwards to choose from"),
+                Option("active", \.active, .within(1...256), help: "feed-forwards that each token goes through"),
                 Option(
                     "expansion", \.expansion, Bounds(minimum: 0, maximum: 1024, exclusiveMinimum: true),
                     help: "hidden size of one expert as a multiple of the width"),
