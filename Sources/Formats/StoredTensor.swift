@@ -70,20 +70,6 @@ public struct StoredTensor: Sendable {
             start: range.isEmpty ? start : start + range.lowerBound * strides[0] * type.size)
     }
 
-    /// Element `index` of the first dimension, without that dimension; nil where there is none.
-    public func element(_ index: Int) -> StoredTensor? {
-        guard let part = rows(index..<index + 1) else { return nil }
-        return StoredTensor(part, shape: Array(shape.dropFirst()), strides: Array(strides.dropFirst()), start: part.start)
-    }
-
-    /// The same numbers under another shape; nil where they do not lie one behind another, or are another number.
-    public func reshaped(_ newShape: [Int]) -> StoredTensor? {
-        guard isContiguous, newShape.allSatisfy({ $0 >= 0 }), newShape.reduce(1, *) == count else { return nil }
-        var strides = [Int](repeating: 1, count: newShape.count)
-        for dimension in newShape.indices.dropLast().reversed() { strides[dimension] = strides[dimension + 1] * newShape[dimension + 1] }
-        return StoredTensor(self, shape: newShape, strides: strides, start: start)
-    }
-
     /// Whether the elements lie one behind another in order.
     public var isContiguous: Bool {
         var expected = 1

@@ -17,9 +17,13 @@ final class HubConfig {
         "problem_type", "finetuning_task", "tokenizer_class", "prefix", "pretraining_tp", "gradient_checkpointing", "torchscript",
         "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
         "predict_special_tokens",
-        "n_ctx", "reorder_and_upcast_attn", "cache_implementation", "auto_map", "use_return_dict", "chunk_size_feed_forward",
+        "n_ctx", "reorder_and_upcast_attn", "cache_implementation", "use_return_dict", "chunk_size_feed_forward",
         "_attn_implementation", "_attn_implementation_autoset", "attn_implementation", "max_length", "min_length", "temperature", "top_k",
-        "top_p", "do_sample", "num_beams", "repetition_penalty", "is_encoder_decoder", "_commit_hash", "name",
+        "top_p", "do_sample", "num_beams", "repetition_penalty", "_commit_hash", "name",
+        // Generation, which is asked for on the command line here.
+        "length_penalty", "no_repeat_ngram_size", "num_beam_groups", "diversity_penalty", "num_return_sequences", "early_stopping",
+        "output_scores", "return_dict_in_generate", "remove_invalid_values", "typical_p", "encoder_no_repeat_ngram_size",
+        "forced_bos_token_id", "forced_eos_token_id", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "tf_legacy_loss",
     ]
 
     /// - Throws: `FormatError` for a file that is no JSON object.
@@ -104,10 +108,10 @@ final class HubConfig {
         }
     }
 
-    /// - Throws: `FormatError` naming the first key that nobody asked for. Null and false say that something is not there.
+    /// - Throws: `FormatError` naming the first key that nobody asked for. Null, false and what is empty say that something is not there.
     func finish() throws {
         let left = members.keys.sorted().first { key in
-            !known.contains(key) && members[key] != .null && members[key] != .bool(false)
+            !known.contains(key) && ![.null, .bool(false), .object([:]), .array([])].contains(members[key] ?? .null)
         }
         if let left {
             throw error(

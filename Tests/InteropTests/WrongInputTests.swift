@@ -67,6 +67,7 @@ struct WrongInputTests {
             ("gpt2", ["scale_attn_by_inverse_layer_idx": true], "scale_attn_by_inverse_layer_idx is true"),
             ("gpt2", ["activation_function": "mish"], "activation_function is \"mish\""),
             ("gpt2", ["quantization_config": ["bits": 4]], "\"quantization_config\" is"),
+            ("llama", ["is_encoder_decoder": true], "is_encoder_decoder"), ("llama", ["auto_map": ["AutoModel": "own.Model"]], "auto_map"),
             ("gpt2", ["n_layer": 3], "has no tensor \"transformer.h.2."), ("gpt2", ["n_layer": 1], "has no place in a gpt2"),
             ("gpt2", ["n_head": 5], "heads do not divide width"), ("gpt2", ["n_embd": 32], "the config asks for"),
             ("gpt2", ["n_embd": -1], "n_embd is -1"), ("gpt2", ["n_embd": "16"], "n_embd is \"16\""),
