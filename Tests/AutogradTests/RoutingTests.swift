@@ -23,7 +23,7 @@ struct RoutingTests {
                 return zip(probabilities, order).flatMap { row, best -> [Double] in
                     let sum = best.prefix(k).reduce(0) { $0 + row[$1] }
                     return best.prefix(k).map { row[$0] / sum }
-                }
+                } + [0]
             })
         check(
             OperationCase("balance of \(k) of \(experts)", [[rows, experts]]) {

@@ -6,7 +6,7 @@ public struct Routing {
     public let rows: [[Int32]]
     /// By expert, where each of its rows' weights stands in `weights`.
     public let places: [[Int32]]
-    /// [N·k, 1]: the chosen experts' probabilities, those of a row adding up to one.
+    /// [N·k + 1, 1]: the chosen experts' probabilities, those of a row adding up to one; the last is zero, for rows that only pad.
     public let weights: Tensor
     /// E/k · Σ fₑ·Pₑ, one element: one where experts are chosen alike, E/k where the same ones always are. f is the share of rows that
     /// choose an expert, P its mean probability (Fedus et al. 2021, arXiv:2101.03961).
@@ -45,7 +45,7 @@ extension Tensor {
         }
         let fractions = byExpert.map { Double($0.count) / Double(max(n, 1)) }
         let factor = Double(experts) / Double(k)
-        let result = context.tensor(weights, [n * k, 1])
+        let result = context.tensor(weights + [0], [n * k + 1, 1])
         let balance = context.tensor([Float(factor * zip(fractions, means).reduce(0) { $0 + $1.0 * $1.1 })], [1])
         result.recordBackward(from: [self]) { [gradient, context, shape] dy in
             // Renormalized probabilities are a softmax over the chosen ones alone.

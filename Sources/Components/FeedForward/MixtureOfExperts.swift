@@ -63,10 +63,18 @@ public struct MixtureOfExperts: FeedForward {
         let routing = flat.linear(router.tensor).routed(top: options.active)
         if options.balance > 0 { pass.addLoss(routing.balance * Float(options.balance / Double(layers))) }
         pass.observer?.experts(layer, routing.shares)
+        // How many rows an expert gets differs from step to step. In training they are padded to a few sizes, so that the memory of one
+        // step serves the next.
+        let slots = x.rows * options.active
+        let step = x.context.isRecording ? max(8, slots / options.experts / 4) : 1
+        func padded(_ numbers: [Int32], with other: Int) -> Tensor {
+            let count = (numbers.count + step - 1) / step * step
+            return x.context.tensor(numbers + [Int32](repeating: Int32(other), count: count - numbers.count), [count])
+        }
         var parts: [(rows: Tensor, ids: Tensor)] = []
         for (index, expert) in experts.enumerated() where !routing.rows[index].isEmpty {
-            let ids = x.context.tensor(routing.rows[index], [routing.rows[index].count])
-            let places = x.context.tensor(routing.places[index], [routing.places[index].count])
+            // Padding reads and adds to row 0, with weight zero.
+            let ids = padded(routing.rows[index], with: 0), places = padded(routing.places[index], with: slots)
             let y = flat.rows(at: ids).linear(expert.gateUp.product).gated(.silu).linear(expert.down.product)  // [n, C]
             parts.append((y.scaledRows(by: routing.weights.rows(at: places).reshaped([ids.count])), ids))
         }
