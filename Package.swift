@@ -10,7 +10,8 @@ let package = Package(
         .library(
             name: "Loom",
             targets: [
-                "Configuration", "Autograd", "Text", "Components", "Optimizers", "Architectures", "Training", "Analysis", "Reports",
+                "Configuration", "Autograd", "Text", "Formats", "Components", "Optimizers", "Architectures", "Training", "Interop",
+                "Analysis", "Reports",
             ]),
         .library(name: "LoomCommandLine", targets: ["Runner"]),
     ],
@@ -22,25 +23,32 @@ let package = Package(
         .target(name: "Configuration"),
         .target(name: "Autograd", dependencies: ["Kernels", "OpenBLAS"]),
         .target(name: "Text", dependencies: ["Autograd", "Configuration"]),
+        .target(name: "Formats", dependencies: ["Configuration"]),
         .target(name: "Components", dependencies: ["Autograd", "Configuration"]),
         .target(name: "Optimizers", dependencies: ["Autograd", "Components", "Configuration"]),
         .target(name: "Architectures", dependencies: ["Autograd", "Components", "Configuration"]),
         .target(
             name: "Training",
-            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Text"]),
+            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Formats", "Optimizers", "Text"]),
+        .target(
+            name: "Interop",
+            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Formats", "Text", "Training"]),
         .target(name: "Reports", dependencies: ["Architectures", "Autograd", "Configuration", "Text", "Training"]),
         .target(
             name: "Analysis",
-            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "OpenBLAS", "Text", "Training"]),
+            dependencies: ["Architectures", "Autograd", "Components", "Configuration", "Formats", "OpenBLAS", "Text", "Training"]),
         .target(
             name: "Runner",
             dependencies: [
-                "Analysis", "Architectures", "Autograd", "Components", "Configuration", "Optimizers", "Reports", "Text", "Training",
+                "Analysis", "Architectures", "Autograd", "Components", "Configuration", "Formats", "Interop", "Optimizers", "Reports",
+                "Text", "Training",
             ]),
         .executableTarget(name: "RunnerTool", dependencies: ["Runner"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "AutogradTests", dependencies: ["Autograd", "Kernels"]),
         .testTarget(name: "TextTests", dependencies: ["Text"]),
+        .testTarget(name: "FormatsTests", dependencies: ["Autograd", "Formats"]),
+        .testTarget(name: "InteropTests", dependencies: ["Interop"]),
         .testTarget(name: "ComponentsTests", dependencies: ["Components", "Architectures"]),
         .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Training"]),
         .testTarget(name: "ArchitecturesTests", dependencies: ["Architectures", "Training"]),

@@ -1,5 +1,6 @@
 import Architectures
 import Configuration
+import Formats
 import Training
 
 /// The spectrum of one matrix of a model, or of one head of it.

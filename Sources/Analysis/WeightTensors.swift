@@ -2,6 +2,7 @@ import Architectures
 import Autograd
 import Components
 import Configuration
+import Formats
 import Training
 
 /// A tensor of two dimensions in a checkpoint: where it belongs in the model and how its heads lie in it.

@@ -143,7 +143,16 @@ public final class Model {
     /// Σ cross-entropy · `scale` over the targets [B, T] that are not negative, one element.
     /// - Parameter hits: int32 [B·T], gets 1 where the target was the likeliest token.
     public func loss(_ pass: Pass, targets: Tensor, scale: Float, hits: Tensor? = nil) -> Tensor {
-        head.loss(hidden(pass), targets: targets, scale: scale, hits: hits)
+        let loss = head.loss(hidden(pass), targets: targets, scale: scale, hits: hits)
+        guard !pass.losses.isEmpty, loss.requiresGradient else { return loss }
+        // What components add is minimized and not reported: losses of other architectures stay comparable. It weighs as much as the
+        // mean over the targets that count does.
+        let weight = scale * Float(targets.int32s.count { $0 >= 0 })
+        let total = loss.copied(), added = pass.losses.map { $0 * weight }
+        total.recordBackward(from: [loss] + added) { [gradients = ([loss] + added).map(\.gradient)] dy in
+            for gradient in gradients { gradient?.accumulate(dy) }
+        }
+        return total
     }
 
     /// −log p of single tokens, in nats: of `targets[i]` after position `rows[i]` of the pass, counted over [B·T]. Only these

@@ -14,6 +14,8 @@ public final class Pass {
     public let positions: Tensor
     /// Who looks on; nil where nobody does, which costs nothing.
     public let observer: (any PassObserver)?
+    /// What components add to the loss of training, each one element and of the size of a mean over the tokens.
+    public private(set) var losses: [Tensor] = []
     private var dropouts: UInt64 = 0
     private var rotaryTables: [AnyHashable: RotaryTable] = [:]
 
@@ -42,6 +44,9 @@ public final class Pass {
             probability: Float(probability), key: dropout.key, stream: dropout.step << 16 | dropouts,
             offset: UInt64(dropout.firstExample * elementsPerExample))
     }
+
+    /// Adds to what training minimizes, besides predicting tokens.
+    public func addLoss(_ loss: Tensor) { if loss.requiresGradient { losses.append(loss) } }
 
     /// Rotary angles, made once a pass for all layers that share them.
     /// - Parameter key: everything that the angles depend on besides the positions of the pass.

@@ -11,9 +11,12 @@ public protocol PassObserver: AnyObject {
     /// The residual stream [B, T, C] after a layer; after the embedding where `layer` is nil.
     /// - Parameter end: what the final norm would read if this layer were the last.
     func stream(after layer: Int?, _ x: Tensor, end: () -> Tensor)
+    /// The share of all choices that fell on each expert of a mixture.
+    func experts(_ layer: Int, _ shares: [Float])
 }
 
 extension PassObserver {
+    public func experts(_ layer: Int, _ shares: [Float]) {}
     public func attends(_ layer: Int, _ call: AttentionCall) {}
     public func sublayer(_ name: String, of layer: Int, gave y: Tensor) {}
     public func stream(after layer: Int?, _ x: Tensor, end: () -> Tensor) {}

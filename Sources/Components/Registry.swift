@@ -86,6 +86,10 @@ public struct Registry: Sendable {
             { GatedFeedForward(options.approximate.activation, options.shared, at: $0) }
         }
 
+        r.mlp.register("moe", "SwiGLU experts, some of them for each token (Mixtral)", MixtureOfExperts.Options.self) { options in
+            { MixtureOfExperts(options, at: $0) }
+        }
+
         r.residual.register("plain", "sublayers add to the stream", NoOptions.self) { _ in { _ in PlainResidual() } }
         r.residual.register("mixed", "nanochat's: smear, scales with x0 mix, backout", MixedResidual.Options.self) {
             options in { try MixedResidual(options, at: $0) }

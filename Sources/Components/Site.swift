@@ -50,8 +50,8 @@ public struct Site {
     }
 
     /// Declares parameters that lie behind one another and are used as one.
-    public func packed(_ parts: [(name: String, shape: [Int], kind: ParameterKind)]) -> ParameterBlock {
-        store.declare(parts.map { described($0.name, $0.shape, $0.kind, role: nil, group: nil, inProduct: nil) })
+    public func packed(_ parts: [(name: String, shape: [Int], kind: ParameterKind)], inProduct: Bool? = nil) -> ParameterBlock {
+        store.declare(parts.map { described($0.name, $0.shape, $0.kind, role: nil, group: nil, inProduct: inProduct) })
     }
 
     /// A linear map [in → out].

@@ -27,6 +27,7 @@ public enum LoomCommandLine {
         [
             TrainCommand.self, SampleCommand.self, EvalCommand.self, InspectCommand.self, ComponentsCommand.self,
             DiffCommand.self, BenchCommand.self, KVCommand.self, CompareCommand.self, ReportCommand.self, SpectrumCommand.self,
+            ImportCommand.self, ExportCommand.self,
         ]
     }
 

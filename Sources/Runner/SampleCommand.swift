@@ -13,6 +13,7 @@ enum SampleCommand: Command {
     static let flags = [
         Flag("--prompt", "TEXT", "what to continue; by default a new text"),
         Flag("--prompt-file", "FILE", "the prompt from a file, or from standard input with -"),
+        Flag("--ids", "1,2,3", "the prompt as token ids; prints ids instead of text"),
         Flag("--tokens", "N", "new tokens at most (500)"),
         Flag("--greedy", "always the likeliest token"),
         Flag("--temperature", "T", "below 1 safer, above 1 wilder (0.8)"),
@@ -28,6 +29,7 @@ enum SampleCommand: Command {
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         let path = try arguments.exactly(1, "one run")[0]
         let options = try options(arguments)
+        if arguments.has("--ids") { return try sampleIds(path, options, arguments, registries) }
         let prompt = try prompt(arguments)
         let run = try LoadedRun(
             path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
@@ -57,6 +59,36 @@ enum SampleCommand: Command {
             emit("\n")
         } else {
             emit(texts.map { prompt + $0 }.joined(separator: "\n\n") + "\n")
+        }
+        if interrupt.isSet { throw Interrupted() }
+    }
+
+    /// Ids in, ids out.
+    private static func sampleIds(
+        _ path: String, _ options: SamplingOptions, _ arguments: Arguments, _ registries: Registries
+    ) throws {
+        guard !arguments.has("--prompt"), !arguments.has("--prompt-file") else {
+            throw UsageError("sample: --ids is a prompt; leave --prompt and --prompt-file out")
+        }
+        let prompt = (try arguments.ints("--ids", in: 0...Int(Int32.max)) ?? []).map { Int32($0) }
+        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let weights = try arguments.type("--weights")
+        if weights != .float32 { run.model.store.compressProducts(to: weights) }
+        let interrupt = InterruptFlag()
+        var samples = Array(repeating: [Int32](), count: options.samples)
+        try Sampler(run.model, run.tokenizer, on: run.context).generate(ids: prompt, options) { sample, id in
+            samples[sample].append(id)
+            return !interrupt.isSet
+        }
+        if arguments.has("--json") {
+            func list(_ ids: [Int32]) -> JSON { .array(ids.map { .int(Int($0)) }) }
+            let result: JSON = [
+                "run": .string(path), "step": .int(run.checkpoint.step), "prompt_ids": list(prompt), "ids": .array(samples.map(list)),
+                "samples": .array(samples.map { .string(run.tokenizer.decode($0)) }),
+            ]
+            emit(result.text() + "\n")
+        } else {
+            for sample in samples { say((prompt + sample).map(String.init).joined(separator: ",")) }
         }
         if interrupt.isSet { throw Interrupted() }
     }

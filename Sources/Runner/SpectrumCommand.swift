@@ -1,5 +1,6 @@
 import Analysis
 import Configuration
+import Formats
 import Foundation
 import Reports
 import Text

@@ -10,32 +10,43 @@ import Training
 enum TrainCommand: Command {
     static let name = "train"
     static let summary = "Train a model from a config, with progress, checkpoints and metrics."
-    static let usage = "CONFIG [--set KEY.PATH=VALUE …] [--out DIR]   or   RUN --resume"
+    static let usage = "CONFIG [--set KEY.PATH=VALUE …] [--out DIR]   or   RUN --resume   or   [CONFIG] --from RUN"
     static let example = "./runner train configs/gqa-rope.json --set model.attention.kv_heads=1 --out runs/one-head"
     static let flags = [
         Flag.set, Flag.seed, Flag.data,
         Flag("--out", "DIR", "the run's folder; by default runs/NAME, never one that is there"),
+        Flag("--from", "RUN", "begin with a run's weights and tokenizer (fine-tuning); without a CONFIG with its settings too"),
+        Flag.checkpoint,
         Flag("--resume", "continue the run from its last checkpoint, exactly as if it had not stopped"),
         Flag.device, Flag.threads, Flag.json,
     ]
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
-        let source = try arguments.exactly(1, "one config (or one run, with --resume)")[0]
-        let overrides = try arguments.overrides()
         let resuming = arguments.has("--resume")
+        guard !(resuming && arguments.has("--from")) else {
+            throw UsageError("train: --from begins a new run and --resume continues one; use one of them")
+        }
+        let base = try arguments.string("--from").map { try StartingPoint($0, checkpoint: arguments.string("--checkpoint")) }
+        guard base != nil || !arguments.has("--checkpoint") else {
+            throw UsageError("train: --checkpoint says which weights --from takes; without it there is nothing to choose")
+        }
+        let isAlone = base != nil && arguments.positions.isEmpty
+        let source = try isAlone ? base?.folder.configPath ?? "" : arguments.exactly(1, "one config (or one run, with --resume)")[0]
+        let overrides = try arguments.overrides()
         let context = try arguments.context()
         let (config, existing, changes) =
             resuming
             ? try continued(source, overrides, arguments, registries)
-            : (try fresh(source, overrides, registries), nil, [])
-        let dataset = try config.dataset(tokenizer: try existing?.loadTokenizer())
+            : (try base?.config(source, overrides, registries) ?? fresh(source, overrides, registries), nil, [])
+        let dataset = try config.dataset(tokenizer: try existing?.loadTokenizer() ?? base?.folder.loadTokenizer())
         // Found before a folder is made; what is found later removes it again.
-        _ = try Trainer.model(config, tokenizer: dataset.tokenizer)
+        let model = try Trainer.model(config, tokenizer: dataset.tokenizer)
+        try base?.checkFit(model)
         let folder = try existing ?? RunFolder.create(name: config.name, out: arguments.string("--out"))
         let trainer: Trainer
         do {
             trainer = try Trainer(
-                config, dataset: dataset, on: context, folder: folder, resuming: resuming,
+                config, dataset: dataset, on: context, folder: folder, resuming: resuming, from: base?.checkpoint,
                 allowsOtherText: arguments.has("--data") || changes.contains { $0.path.hasPrefix("data.") })
         } catch {
             if existing == nil { try? FileManager.default.removeItem(atPath: folder.path) }

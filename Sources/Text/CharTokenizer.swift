@@ -38,7 +38,7 @@ public struct CharTokenizer: Tokenizer {
     }
 
     /// The tokenizer with a given vocabulary, whose code points must ascend.
-    init(codePoints: [UInt32]) throws {
+    package init(codePoints: [UInt32]) throws {
         guard !codePoints.isEmpty else { throw TextError.damagedTokenizer(reason: "a character vocabulary without characters") }
         var scalars: [Unicode.Scalar] = []
         scalars.reserveCapacity(codePoints.count)

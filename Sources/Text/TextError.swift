@@ -24,6 +24,8 @@ public enum TextError: Error, Equatable, Sendable {
     case unseenCharacter(scalar: Unicode.Scalar, offset: Int)
     /// A saved tokenizer that does not hold together.
     case damagedTokenizer(reason: String)
+    /// Text for a model that came without a tokenizer.
+    case noTokenizer
     /// A token file that does not hold together.
     case damagedTokenFile(path: String, reason: String)
     /// A token id that the vocabulary does not have.
@@ -65,6 +67,9 @@ extension TextError: CustomStringConvertible, LocalizedError {
                 + "remove it, or train with a byte or bpe tokenizer, which can encode any text"
         case .damagedTokenizer(let reason):
             return "tokenizer data: \(reason); use the file as it was saved with the run, or train again"
+        case .noTokenizer:
+            return "these weights came without a tokenizer that is understood here, so text cannot be read; "
+                + "give token ids instead (sample --ids 1,2,3), or import them again with --tokenizer FOLDER"
         case .damagedTokenFile(let path, let reason):
             return "\(path): not a usable token file (\(reason)); delete it and it will be made again"
         case .tokenOutOfRange(let id, let position, let vocabularySize):

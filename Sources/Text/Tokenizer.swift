@@ -56,6 +56,11 @@ public enum Tokenizers {
                 throw TextError.damagedTokenizer(reason: "a bpe tokenizer without a known split pattern")
             }
             return try BPETokenizer(flatMerges: saved.merges ?? [], pattern: pattern)
+        case IdTokenizer.kindName:
+            guard let size = saved.vocabularySize, (1...16_777_216).contains(size) else {
+                throw TextError.damagedTokenizer(reason: "ids without a number of them")
+            }
+            return IdTokenizer(vocabularySize: size)
         default:
             throw TextError.damagedTokenizer(reason: "unknown kind '\(saved.kind.prefix(40))'")
         }
@@ -74,6 +79,8 @@ struct SavedTokenizer: Codable {
     var pattern: String?
     /// bpe: left and right id of each merge, one merge after the other.
     var merges: [Int32]?
+    /// ids: how many there are.
+    var vocabularySize: Int?
 
     func data() -> Data {
         let encoder = JSONEncoder()

@@ -2,6 +2,7 @@ import Architectures
 import Autograd
 import Components
 import Configuration
+import Formats
 import Foundation
 import Optimizers
 
@@ -140,6 +141,14 @@ public struct Checkpoint: Sendable {
     static func write(
         _ model: Model, _ optimizer: Optimizer?, _ state: RunState, factors: [String: FactoredWeight] = [:], in folder: RunFolder
     ) throws {
+        let weights = model.store.parameters.flatMap { p in
+            factors[p.name]?.sources(p.name) ?? p.value.map { [Safetensors.Source(p.name, $0)] } ?? []
+        }
+        try write(weights, optimizer, state, in: folder)
+    }
+
+    /// The same with weights from anywhere, each fetched when its turn to be written comes.
+    static func write(_ weights: [Safetensors.Source], _ optimizer: Optimizer?, _ state: RunState, in folder: RunFolder) throws {
         let manager = FileManager.default
         let final = String(format: "%@/step-%08d", folder.checkpointsPath, state.step)
         guard !manager.fileExists(atPath: final) else { return }
@@ -151,11 +160,7 @@ public struct Checkpoint: Sendable {
             throw Failure("cannot save a checkpoint in \(folder.checkpointsPath): \(error.localizedDescription)")
         }
         let metadata = ["format": "loom", "step": String(state.step)]
-        try Safetensors.write(
-            model.store.parameters.flatMap { p in
-                factors[p.name]?.sources(p.name) ?? p.value.map { [Safetensors.Source(p.name, $0)] } ?? []
-            }, metadata: metadata,
-            to: "\(temporary)/model.safetensors")
+        try Safetensors.write(weights, metadata: metadata, to: "\(temporary)/model.safetensors")
         if let optimizer {
             try Safetensors.write(
                 optimizer.state.map { Safetensors.Source($0.name, $0.tensor) }, metadata: metadata,
@@ -210,7 +215,7 @@ public struct Checkpoint: Sendable {
 extension Safetensors.Source {
     /// A float32 tensor, fetched from its device when its turn comes.
     init(_ name: String, _ tensor: Tensor) {
-        self.init(name: name, dtype: "F32", shape: tensor.shape) { write in
+        self.init(name: name, shape: tensor.shape) { write in
             try tensor.floats.withUnsafeBytes { try write($0) }
         }
     }

@@ -1,5 +1,6 @@
 import Architectures
 import Configuration
+import Formats
 import Foundation
 import Text
 
@@ -22,5 +23,13 @@ extension RunFolder {
         try Checkpoint.write(model, nil, state, factors: factors, in: self)
         // Last, as it is what makes a folder a run.
         try RunFolder.writeAtomically(Data((JSON.object(members).text() + "\n").utf8), to: configPath)
+    }
+
+    /// The same with weights that are still where another program left them.
+    /// - Parameter weights: one a parameter of the config's model, in any order.
+    package func begin(_ config: RunConfig, tokenizer: any Tokenizer, weights: [Safetensors.Source]) throws {
+        try RunFolder.writeAtomically(tokenizer.serialized(), to: tokenizerPath)
+        try Checkpoint.write(weights, nil, RunState(), in: self)
+        try RunFolder.writeAtomically(Data((config.resolved.text() + "\n").utf8), to: configPath)
     }
 }

@@ -1,4 +1,5 @@
 import Autograd
+import Formats
 
 /// A matrix [rows, columns] kept as left [rows, rank] times right [rank, columns]: in a checkpoint as two tensors, the
 /// parameter's name with `.left` and `.right` behind it. Models multiply by the product.
@@ -36,7 +37,7 @@ public struct FactoredWeight: Sendable {
     /// The two tensors as they are stored.
     func sources(_ name: String) -> [Safetensors.Source] {
         [("left", left, [rows, rank]), ("right", right, [rank, columns])].map { side, values, shape in
-            Safetensors.Source(name: "\(name).\(side)", dtype: "F32", shape: shape) { write in
+            Safetensors.Source(name: "\(name).\(side)", shape: shape) { write in
                 try values.withUnsafeBytes { try write($0) }
             }
         }

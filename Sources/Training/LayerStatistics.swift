@@ -42,6 +42,14 @@ public struct Statistics: StepLine {
     public var activations: [Entry] = []
     /// Names are parts of the model: `attention`, `mlp`, `embedding` ….
     public var gradients: [Entry] = []
+    /// How often each expert of a mixture was chosen; nil where there are none.
+    public var experts: [ExpertUse]?
+
+    /// The share of all choices that fell on each expert of a layer.
+    public struct ExpertUse: Codable, Sendable, Equatable {
+        public var layer: Int
+        public var shares: [Float]
+    }
 
     public struct Entry: Codable, Sendable, Equatable {
         public var layer: Int?
@@ -82,6 +90,9 @@ public struct Statistics: StepLine {
 /// Gathers the statistics of a pass's activations.
 final class ActivationObserver: PassObserver {
     private(set) var entries: [Statistics.Entry] = []
+    private(set) var experts: [Statistics.ExpertUse] = []
+
+    func experts(_ layer: Int, _ shares: [Float]) { experts.append(Statistics.ExpertUse(layer: layer, shares: shares)) }
 
     func sublayer(_ name: String, of layer: Int, gave y: Tensor) {
         entries.append(Statistics.Entry(layer: layer, name: name, Summary(y.floats)))

@@ -83,6 +83,15 @@ public struct BPEOptions: OptionGroup {
     }
 }
 
+/// Options of the `imported` tokenizer.
+public struct ImportedTokenizerOptions: OptionGroup {
+    public var vocabSize = 256
+    public init() {}
+    public static var options: [Option<Self>] {
+        [Option("vocab_size", \.vocabSize, .within(1...16_777_216), help: "tokens of the model that was imported")]
+    }
+}
+
 /// Everything that configs can name.
 public struct Registries: Sendable {
     public var components = Registry.standard
@@ -93,6 +102,9 @@ public struct Registries: Sendable {
         slot.register("byte", "one token a byte", NoOptions.self) { _ in .byte }
         slot.register("bpe", "byte pairs, learned from the training text", BPEOptions.self) {
             .bpe(vocabularySize: $0.vocabSize, pattern: $0.pattern == .gpt2 ? .gpt2 : .gpt4)
+        }
+        slot.register("imported", "that of imported weights, kept with their run; by itself only ids", ImportedTokenizerOptions.self) {
+            .fixed(IdTokenizer(vocabularySize: $0.vocabSize))
         }
         return slot
     }()
@@ -128,6 +140,9 @@ public struct RunConfig {
 
     /// Tokens a micro-batch: far above what any memory holds the activations of, and far below what a counter does.
     static let largestMicroBatch = 1 << 24
+
+    /// Whether a tokenizer may have fewer tokens than the model: imported weights are often padded with rows that no text meets.
+    var allowsFewerTokens: Bool { if case .fixed = tokenizer { true } else { false } }
 
     static let keys: Set<String> = [
         "$schema", "name", "description", "extends", "model", "optimizer", "schedule", "data", "train",

@@ -35,14 +35,31 @@ public final class Sampler {
     ) throws -> Int {
         try options.validate()
         let ids = try tokenizer.encode(prompt)
-        return generate(ids.isEmpty ? [startToken] : ids, options, onText)
+        return generate(ids.isEmpty ? [startToken] : ids, options, { _, _ in true }, onText)
+    }
+
+    /// Continues token ids, for models whose tokenizer is elsewhere.
+    /// - Parameter onToken: called with the sample's number and its next token; returns false to stop everything.
+    /// - Returns: tokens made, over all samples.
+    /// - Throws: `Failure` for options out of range, or ids that the model does not have.
+    @discardableResult
+    public func generate(
+        ids: [Int32], _ options: SamplingOptions, onToken: (_ sample: Int, _ id: Int32) -> Bool
+    ) throws -> Int {
+        try options.validate()
+        guard options.stop.isEmpty else { throw Failure("token ids have no text that could stop them; leave --stop out") }
+        guard !ids.isEmpty else { throw Failure("no token ids were given; at least one is needed") }
+        if let wrong = ids.first(where: { $0 < 0 || $0 >= model.size.vocabulary }) {
+            throw Failure("token id \(wrong) is outside of the model's \(model.size.vocabulary) tokens, 0 to \(model.size.vocabulary - 1)")
+        }
+        return generate(ids, options, onToken) { _, _ in true }
     }
 
     /// What an empty prompt stands for: a line break, after which all texts begin, or the first token.
     private var startToken: Int32 { (try? tokenizer.encode("\n"))?.first ?? 0 }
 
     private func generate(
-        _ prompt: [Int32], _ options: SamplingOptions, _ onText: (Int, String) -> Bool
+        _ prompt: [Int32], _ options: SamplingOptions, _ onToken: (Int, Int32) -> Bool, _ onText: (Int, String) -> Bool
     ) -> Int {
         guard options.tokens > 0 else { return 0 }
         var samples = (0..<options.samples).map { _ in Sample(prompt, tokenizer, options) }
@@ -64,6 +81,7 @@ public final class Sampler {
                 next.append(token)
                 guard !samples[index].isDone else { continue }
                 made += 1
+                guard onToken(index, token) else { return made }
                 if let piece = samples[index].append(token), !onText(index, piece) { return made }
             }
             if samples.allSatisfy(\.isDone) || count == options.tokens - 1 { break }

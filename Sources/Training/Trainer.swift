@@ -36,10 +36,12 @@ public final class Trainer {
     public private(set) var notes: [String] = []
 
     /// Prepares a run in `folder`: a new one, or with `resuming` from its newest whole checkpoint.
-    /// - Parameter allowsOtherText: whether a run may be continued on text that it did not begin with.
+    /// - Parameters:
+    ///   - start: a checkpoint whose weights a new run begins with.
+    ///   - allowsOtherText: whether a run may be continued on text that it did not begin with.
     /// - Throws: `ConfigError`, `TextError` or `Failure`.
     public init(
-        _ config: RunConfig, dataset: Dataset, on context: Context, folder: RunFolder, resuming: Bool,
+        _ config: RunConfig, dataset: Dataset, on context: Context, folder: RunFolder, resuming: Bool, from start: Checkpoint? = nil,
         allowsOtherText: Bool = false
     ) throws {
         (self.config, self.dataset, self.context, self.folder) = (config, dataset, context, folder)
@@ -109,6 +111,11 @@ public final class Trainer {
             }
             try saveConfig()
         }
+        // Saved at once: a run that is killed before its first checkpoint must not begin again from random numbers.
+        if let start, !resuming {
+            try start.load(into: model)
+            try Checkpoint.save(model, optimizer, state, in: folder, keep: train.keepCheckpoints)
+        }
         let batches = train.evalBatches.map { "\($0) × \(train.batch)" } ?? "all"
         let measured = "\(dataset.contentHash), last \(config.data.validationFraction), \(batches)"
         if state.bestStep != nil, let before = state.validation, before != measured {
@@ -126,7 +133,9 @@ public final class Trainer {
     /// - Throws: `ConfigError` where the config names a number of tokens that the tokenizer does not have.
     public static func model(_ config: RunConfig, tokenizer: any Tokenizer) throws -> Model {
         do {
-            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize {
+            if let named = config.model.sizes.vocabSize, named != tokenizer.vocabularySize,
+                !config.allowsFewerTokens || named < tokenizer.vocabularySize
+            {
                 let found = "the config is for \(named) tokens, but "
                 let remedy = ", or set model.vocab_size=null for as many as there are"
                 if case .bpe(named, _) = config.tokenizer, tokenizer.vocabularySize < named {
@@ -246,6 +255,7 @@ public final class Trainer {
         if let observer {
             var line = Statistics(step: step + 1)
             line.activations = observer.entries
+            if !observer.experts.isEmpty { line.experts = observer.experts }
             line.add(gradientsOf: model.store)
             try statistics?.append(line)
         }

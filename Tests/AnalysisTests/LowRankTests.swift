@@ -3,6 +3,7 @@ import Architectures
 import Autograd
 import Components
 import Configuration
+import Formats
 import Foundation
 import Testing
 import Text

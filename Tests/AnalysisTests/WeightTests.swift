@@ -2,6 +2,7 @@ import Analysis
 import Architectures
 import Autograd
 import Configuration
+import Formats
 import Foundation
 import Testing
 import Training

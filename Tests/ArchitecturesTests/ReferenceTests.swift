@@ -2,6 +2,7 @@ import Architectures
 import Autograd
 import Components
 import Configuration
+import Formats
 import Foundation
 import Testing
 import Training

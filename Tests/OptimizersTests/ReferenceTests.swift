@@ -1,5 +1,6 @@
 import Components
 import Configuration
+import Formats
 import Foundation
 import Testing
 import Training

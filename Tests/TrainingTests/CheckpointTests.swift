@@ -1,6 +1,7 @@
 import Architectures
 import Autograd
 import Configuration
+import Formats
 import Foundation
 import Optimizers
 import Testing

@@ -1,5 +1,6 @@
 import Autograd
 import Configuration
+import Formats
 import Foundation
 import Testing
 import Training

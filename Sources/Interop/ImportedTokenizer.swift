@@ -1,0 +1,49 @@
+import Formats
+import Foundation
+import Text
+
+/// The tokenizer that came with weights: its files are kept with the run in `tokenizer/`, and what of them is understood becomes the
+/// run's own tokenizer.
+///
+/// This is the one place to teach more of them: `tokenizer(in:vocabulary:)`.
+public enum ImportedTokenizer {
+    /// What tokenizers' files are called, wherever they come from.
+    static let names = [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+        "encoder.json", "vocab.bpe", "tokenizer.model", "tokenizer.pkl", "token_bytes.pt", "meta.pkl",
+    ]
+
+    /// The files of a tokenizer in `folder`; empty where there are none.
+    public static func files(in folder: String) -> [String] {
+        names.map { "\(folder)/\($0)" }.filter { path in
+            var isFolder: ObjCBool = false
+            return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
+        }
+    }
+
+    /// The tokenizer that files in `folder` describe, for a model of `vocabulary` tokens; nil where there is none that is understood.
+    /// - Throws: `FormatError` or `TextError` for a file that is damaged.
+    public static func tokenizer(in folder: String, vocabulary: Int) throws -> (any Tokenizer)? {
+        let meta = "\(folder)/meta.pkl"
+        if FileManager.default.fileExists(atPath: meta) { return try characters(meta, vocabulary: vocabulary) }
+        return nil
+    }
+
+    /// nanoGPT's `meta.pkl`: `itos` gives the character of each id.
+    private static func characters(_ path: String, vocabulary: Int) throws -> (any Tokenizer)? {
+        let content = try Pickle.read(path: path)
+        guard let pairs = content["itos"]?.pairs else { throw FormatError(path, "has no itos: a table of characters by id") }
+        var points = [UInt32?](repeating: nil, count: pairs.count)
+        for pair in pairs {
+            guard let id = pair.key.intValue, points.indices.contains(id), let text = pair.value.stringValue,
+                text.unicodeScalars.count == 1,
+                let scalar = text.unicodeScalars.first
+            else { throw FormatError(path, "has an itos that is no table of single characters") }
+            points[id] = scalar.value
+        }
+        guard points.count == vocabulary, points.allSatisfy({ $0 != nil }) else {
+            throw FormatError(path, "has \(points.count) characters, but the model \(vocabulary) tokens; it belongs to another model")
+        }
+        return try CharTokenizer(codePoints: points.compactMap { $0 })
+    }
+}

@@ -1,0 +1,37 @@
+import Configuration
+import Foundation
+import Interop
+import Training
+
+/// Writes a run's weights as another program reads them.
+enum ExportCommand: Command {
+    static let name = "export"
+    static let summary = "Write a run's weights for transformers (hf) or nanoGPT."
+    static let usage = "RUN --format hf|nanogpt --out DIR"
+    static let example = "./runner export runs/llama-small --format hf --out llama-small-hf"
+    static let flags = [
+        Flag("--format", "FORMAT", "hf: config.json and model.safetensors; nanogpt: ckpt.pt"),
+        Flag("--out", "DIR", "a new folder for the files"), Flag.checkpoint, Flag.json,
+    ]
+
+    static func run(_ arguments: Arguments, _ registries: Registries) throws {
+        let path = try arguments.exactly(1, "one run")[0]
+        let names = Exporter.Format.allCases.map(\.rawValue)
+        guard let name = arguments.string("--format") else {
+            throw UsageError("export: --format is missing; use \(names.joined(separator: " or "))")
+        }
+        guard let format = Exporter.Format(rawValue: name) else {
+            throw UsageError("export: --format \(name) is unknown; use \(names.joined(separator: " or "))")
+        }
+        guard let out = arguments.string("--out") else { throw UsageError("export: --out is missing; name a new folder") }
+        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: .cpu(), registries)
+        let kind = try Exporter(run).write(format, to: out)
+        if arguments.has("--json") {
+            emit(
+                JSON.object(["run": .string(path), "kind": .string(kind), "out": .string(out), "step": .int(run.checkpoint.step)]).text()
+                    + "\n")
+        } else {
+            say("\(kind): \(out)")
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import Autograd
+import Configuration
+import Formats
+import Foundation
+import Interop
+import Testing
+import Training
+
+/// What a person may hand over by mistake, or somebody with intent: one line each that says what is wrong.
+struct WrongInputTests {
+    let scratch: Scratch
+    init() throws { scratch = try Scratch() }
+
+    func refusal(_ path: String, sourceLocation: SourceLocation = #_sourceLocation) -> String {
+        message(sourceLocation) { _ = try Importer(path) }
+    }
+
+    /// A copy of a fixture whose config.json has other values; null takes a key away.
+    func changed(_ name: String, _ changes: [String: JSON]) throws -> String {
+        let folder = try scratch.source(name), path = "\(folder)/config.json"
+        let data = try #require(FileManager.default.contents(atPath: path))
+        var members = try #require(JSON(parsing: data).objectValue)
+        for (key, value) in changes { members[key] = value == .null ? nil : value }
+        try Data(JSON.object(members).text().utf8).write(to: URL(fileURLWithPath: path))
+        return folder
+    }
+
+    @Test func nothingThere() throws {
+        #expect(refusal("\(scratch.path)/none").contains("is not there"))
+        #expect(refusal(scratch.path).contains("neither a config.json nor a checkpoint"))
+        #expect(refusal(try scratch.write("empty", Data())).contains("is empty"))
+        #expect(refusal(try scratch.write("text", Data("hello, this is no checkpoint".utf8))).contains("neither of safetensors"))
+        let folder = try scratch.source("gpt2")
+        try FileManager.default.removeItem(atPath: "\(folder)/model.safetensors")
+        #expect(refusal(folder).contains("no weights: model.safetensors or pytorch_model.bin"))
+        try FileManager.default.removeItem(atPath: "\(folder)/config.json")
+        try FileManager.default.copyItem(atPath: "\(fixtures)/gpt2/source/model.safetensors", toPath: "\(folder)/model.safetensors")
+        #expect(refusal("\(folder)/model.safetensors").contains("the config.json that says what they are of is not beside it"))
+    }
+
+    @Test(arguments: ["gpt2/source/model.safetensors", "nanogpt/source/ckpt.pt", "llmc_v3/source/gpt2.bin", "lecture/source/model.pth"])
+    func cutShort(name: String) throws {
+        let whole = try #require(FileManager.default.contents(atPath: "\(fixtures)/\(name)"))
+        let folder = try scratch.source(String(name.prefix { $0 != "/" })),
+            file = "\(folder)/\(URL(fileURLWithPath: name).lastPathComponent)"
+        try whole.prefix(whole.count * 2 / 3).write(to: URL(fileURLWithPath: file))
+        let text = refusal(file)
+        #expect(text.contains("cut short") || text.contains("damaged") || text.contains("wrongly"), "\(text)")
+    }
+
+    /// A checkpoint that would run a command in Python.
+    @Test func pickleThatWouldExecute() throws {
+        let code = Data([0x80, 2] + Array("cposix\nsystem\nX".utf8) + [7, 0, 0, 0] + Array("echo hi".utf8) + [0x85] + Array("R.".utf8))
+        #expect(refusal(try scratch.write("old.pt", code)).contains("bare pickle"))
+        // The same within an archive: the pickle is found by its bytes, and has room for the other.
+        var archive = try #require(FileManager.default.contents(atPath: "\(fixtures)/nanogpt_plain/source/ckpt.pt"))
+        let place = try #require(archive.range(of: Data([0x80, 2, UInt8(ascii: "}")])))
+        archive.replaceSubrange(place.lowerBound..<place.lowerBound + code.count, with: code)
+        let text = refusal(try scratch.write("evil.pt", archive))
+        #expect(text.contains("\"posix.system\"") && text.contains("nothing of it was executed"), "\(text)")
+    }
+
+    @Test func unknownFamiliesAndOptions() throws {
+        let cases: [(String, [String: JSON], String)] = [
+            ("gpt2", ["model_type": "bloom"], "model_type is \"bloom\", which is not known here"),
+            ("gpt2", ["model_type": .null], "model_type is not there"),
+            ("gpt2", ["scale_attn_by_inverse_layer_idx": true], "scale_attn_by_inverse_layer_idx is true"),
+            ("gpt2", ["activation_function": "mish"], "activation_function is \"mish\""),
+            ("gpt2", ["quantization_config": ["bits": 4]], "\"quantization_config\" is"),
+            ("llama", ["is_encoder_decoder": true], "is_encoder_decoder"), ("llama", ["auto_map": ["AutoModel": "own.Model"]], "auto_map"),
+            ("gpt2", ["n_layer": 3], "has no tensor \"transformer.h.2."), ("gpt2", ["n_layer": 1], "has no place in a gpt2"),
+            ("gpt2", ["n_head": 5], "heads do not divide width"), ("gpt2", ["n_embd": 32], "the config asks for"),
+            ("gpt2", ["n_embd": -1], "n_embd is -1"), ("gpt2", ["n_embd": "16"], "n_embd is \"16\""),
+            ("gpt2", ["vocab_size": 999], "the config asks for"),
+            ("llama", ["rope_scaling": ["rope_type": "llama3", "factor": 8]], "rope_scaling.rope_type is \"llama3\""),
+            ("llama", ["rope_parameters": ["rope_type": "yarn", "rope_theta": 10000]], "rope_parameters.rope_type is \"yarn\""),
+            ("llama", ["hidden_act": "gelu"], "hidden_act is \"gelu\""), ("llama", ["num_key_value_heads": 3], "does not divide 4 heads"),
+            ("llama", ["partial_rotary_factor": 0.5], "partial_rotary_factor is 0.5"),
+            ("gemma", ["use_bidirectional_attention": true], "use_bidirectional_attention is true"),
+            ("gemma2", ["layer_types": ["sliding_attention"]], "layer_types"),
+            ("gemma2", ["query_pre_attn_scalar": 0], "query_pre_attn_scalar is 0"),
+            ("qwen3", ["layer_types": ["full_attention", "linear_attention"]], "layer_types"),
+            ("mistral", ["sliding_window": 0], "sliding_window is 0"),
+        ]
+        for (name, changes, words) in cases {
+            let folder = try changed(name, changes), text = refusal(folder)
+            #expect(text.contains(words), "\(changes): \(text)")
+            try FileManager.default.removeItem(atPath: folder)
+        }
+        // A window as long as the context is none, whatever it says of the token itself.
+        let open = try Importer(try changed("mistral", ["sliding_window": 96]))
+        #expect(open.config.model.resolved[path: "attention.window"] == .null)
+    }
+
+    /// Configs with values of every kind in every place: a model or one line, in no time.
+    @Test(arguments: ["gpt2", "openai-gpt", "gemma2", "mixtral", "nanochat_hub", "llama"])
+    func changedConfigs(name: String) throws {
+        let folder = try scratch.source(name), path = "\(folder)/config.json"
+        let data = try #require(FileManager.default.contents(atPath: path))
+        let members = try #require(JSON(parsing: data).objectValue)
+        let values: [JSON] = [
+            .null, true, false, 0, 1, -1, 7, 1e300, 0.5, "", "gelu", [], ["a"], [:], .int(.max), .int(.min), 1024, 131_072, 16_777_216,
+            ["rope_type": "linear", "factor": 1e-300, "rope_theta": 0],
+        ]
+        for key in members.keys.sorted() where key != "architectures" {
+            for value in values {
+                var changed = members
+                changed[key] = value
+                try Data(JSON.object(changed).text().utf8).write(to: URL(fileURLWithPath: path))
+                let start = Date()
+                do {
+                    _ = try Importer(folder)
+                } catch {
+                    let text = "\(error)"
+                    #expect(error is FormatError || error is ConfigError, "\(key) \(value.brief): \(text)")
+                    #expect(!text.contains("\n") && text.count < 700, "\(text)")
+                }
+                #expect(Date().timeIntervalSince(start) < 1, "\(key) \(value.brief)")
+            }
+        }
+    }
+
+    @Test func indexThatLies() throws {
+        let folder = try scratch.source("gpt2_sharded"), index = "\(folder)/model.safetensors.index.json"
+        let text = String(decoding: try #require(FileManager.default.contents(atPath: index)), as: UTF8.self)
+        try Data(text.replacing("model-00001-of-00002", with: "../../etc/passwd").utf8).write(to: URL(fileURLWithPath: index))
+        #expect(refusal(folder).contains("as a file beside it"))
+        try Data(text.replacing("00001-of-00002", with: "00007-of-00002").utf8).write(to: URL(fileURLWithPath: index))
+        #expect(refusal(folder).contains("cannot be read; is it there"))
+        try Data("{}".utf8).write(to: URL(fileURLWithPath: index))
+        #expect(refusal(folder).contains("is no index of weights"))
+    }
+
+    /// A run that is written by export says the same as before when it is imported again.
+    @Test(arguments: ["gpt2", "openai-gpt", "llama", "llama_linear", "mistral", "gemma", "gemma2", "qwen3", "nanochat_hub"])
+    func exportAndImportAgain(name: String) throws {
+        let first = try Importer("\(fixtures)/\(name)/source").write(out: "\(scratch.path)/first")
+        let run = try LoadedRun(first.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        #expect(try Exporter(run).write(.hf, to: "\(scratch.path)/hf").contains("of Hugging Face"))
+        let second = try Importer("\(scratch.path)/hf").write(out: "\(scratch.path)/second")
+        let weights = [first, second].map { FileManager.default.contents(atPath: "\($0.path)/checkpoints/step-00000000/model.safetensors") }
+        #expect(weights[0] != nil && weights[0] == weights[1])
+        #expect(message { _ = try Exporter(run).write(.hf, to: "\(scratch.path)/hf") }.contains("is there already"))
+    }
+
+    @Test func nanoGPTRoundTripAndRefusal() throws {
+        let first = try Importer("\(fixtures)/nanogpt/source").write(out: "\(scratch.path)/first")
+        let run = try LoadedRun(first.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        #expect(run.tokenizer.kind == "char" && run.tokenizer.decode([0, 1, 10]) == "01:")
+        #expect(FileManager.default.fileExists(atPath: "\(first.path)/tokenizer/meta.pkl"))
+        _ = try Exporter(run).write(.nanogpt, to: "\(scratch.path)/out")
+        let second = try Importer("\(scratch.path)/out").write(out: "\(scratch.path)/second")
+        let weights = [first, second].map { FileManager.default.contents(atPath: "\($0.path)/checkpoints/step-00000000/model.safetensors") }
+        #expect(weights[0] != nil && weights[0] == weights[1])
+        let llama = try Importer("\(fixtures)/llama/source").write(out: "\(scratch.path)/llama")
+        let other = try LoadedRun(llama.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        #expect(
+            message { _ = try Exporter(other).write(.nanogpt, to: "\(scratch.path)/no") }.contains("nanoGPT cannot express this config"))
+        #expect(!FileManager.default.fileExists(atPath: "\(scratch.path)/no"))
+    }
+
+    @Test func withoutATokenizer() throws {
+        let folder = try Importer("\(fixtures)/gpt2/source").write(out: "\(scratch.path)/run")
+        let run = try LoadedRun(folder.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        #expect(message { _ = try run.tokenizer.encode("text") }.contains("--ids 1,2,3"))
+        let sampler = Sampler(run.model, run.tokenizer, on: run.context)
+        #expect(message { _ = try sampler.generate(ids: [61], SamplingOptions()) { _, _ in true } }.contains("token id 61 is outside"))
+        #expect(message { _ = try sampler.generate(ids: [], SamplingOptions()) { _, _ in true } }.contains("at least one"))
+    }
+}
