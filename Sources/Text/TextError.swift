@@ -24,6 +24,12 @@ public enum TextError: Error, Equatable, Sendable {
     case unseenCharacter(scalar: Unicode.Scalar, offset: Int)
     /// A saved tokenizer that does not hold together.
     case damagedTokenizer(reason: String)
+    /// A tokenizer that uses something this program does not have; `what` names it.
+    case unsupportedTokenizer(what: String)
+    /// A file or folder that should be a tokenizer and cannot be used as one.
+    case unusableTokenizerFile(path: String, reason: String)
+    /// Text that holds a special token where that is not allowed.
+    case forbiddenSpecialToken(token: String, offset: Int)
     /// A token file that does not hold together.
     case damagedTokenFile(path: String, reason: String)
     /// A token id that the vocabulary does not have.
@@ -65,6 +71,12 @@ extension TextError: CustomStringConvertible, LocalizedError {
                 + "remove it, or train with a byte or bpe tokenizer, which can encode any text"
         case .damagedTokenizer(let reason):
             return "tokenizer data: \(reason); use the file as it was saved with the run, or train again"
+        case .unsupportedTokenizer(let what):
+            return "the tokenizer uses what is not supported: \(what)"
+        case .unusableTokenizerFile(let path, let reason):
+            return "\(path): not a usable tokenizer (\(reason))"
+        case .forbiddenSpecialToken(let token, let offset):
+            return "the text holds the special token \(token) at byte \(offset); allow special tokens, or read them as plain text"
         case .damagedTokenFile(let path, let reason):
             return "\(path): not a usable token file (\(reason)); delete it and it will be made again"
         case .tokenOutOfRange(let id, let position, let vocabularySize):
