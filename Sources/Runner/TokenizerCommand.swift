@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Reports
 import Text
+import Training
 
 /// Learns byte pairs from text.
 enum TokenizerTrainCommand: Command {

@@ -33,25 +33,29 @@ def corpus():
     return words
 
 
-def trained(pre, size=1500, normalizer=None, **model):
+# Tokens of each trained vocabulary, at most.
+SIZE = 1500
+
+
+def trained(pre, normalizer=None, **model):
     tokenizer = Tokenizer(models.BPE(**model))
     tokenizer.pre_tokenizer = pre
     if normalizer:
         tokenizer.normalizer = normalizer
     alphabet = pre_tokenizers.ByteLevel.alphabet() if not model.get("byte_fallback") else []
     specials = ["<unk>"] + [f"<0x{b:02X}>" for b in range(256)] if model.get("byte_fallback") else []
-    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, special_tokens=specials, show_progress=False, limit_alphabet=400)
+    trainer = trainers.BpeTrainer(vocab_size=SIZE, initial_alphabet=alphabet, special_tokens=specials, show_progress=False, limit_alphabet=150)
     tokenizer.train_from_iterator(corpus(), trainer)
     return tokenizer
 
 
-def byte_level(pattern, size=1500, normalizer=None, **model):
+def byte_level(pattern, normalizer=None, **model):
     split = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     if pattern:
         patterns = [pattern] if isinstance(pattern, str) else pattern
         split = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(p), "isolated") for p in patterns]
                                         + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-    tokenizer = trained(split, size, normalizer, **model)
+    tokenizer = trained(split, normalizer, **model)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
@@ -63,12 +67,9 @@ def with_specials(tokenizer):
     return tokenizer
 
 
-def llama(size=1200):
+def llama():
     """As Llama 2's: characters, bytes where there is none, spaces as ▁."""
-    tokenizer = trained(None, size, None, byte_fallback=True, fuse_unk=True, unk_token="<unk>") if False else None
-    base = trained(pre_tokenizers.Metaspace(), size, None, byte_fallback=True, fuse_unk=True, unk_token="<unk>")
-    tokenizer = Tokenizer.from_str(base.to_str())
-    return tokenizer
+    return stripped_specials(trained(pre_tokenizers.Metaspace(), byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
 
 
 def stripped_specials(tokenizer):
@@ -99,24 +100,23 @@ def hub(name):
         t = trained(pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]))
         t.decoder = decoders.ByteLevel()
     elif name == "llama2":
-        t = stripped_specials(trained(None, 1200, normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]),
-                                      byte_fallback=True, fuse_unk=True, unk_token="<unk>")) if False else llama2()
+        t = llama2()
     elif name == "mistral":
-        t = stripped_specials(llama())
+        t = llama()
         t.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=False)
         t.add_special_tokens(["<s>", "</s>"])
         t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
         t.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A $B", special_tokens=[("<s>", t.token_to_id("<s>")), ("</s>", t.token_to_id("</s>"))])
     elif name == "gemma":
-        t = stripped_specials(llama())
+        t = llama()
         t.normalizer = normalizers.Replace(" ", "▁")
         t.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
         t.add_special_tokens(["<s>"])
         t.add_tokens([AddedToken("\n\n", normalized=False), AddedToken("▁▁▁", normalized=True)])
         t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     elif name == "unknowns":
-        t = trained(pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.Metaspace()]),
-                    600, normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(), normalizers.Strip()]), unk_token="a", fuse_unk=False)
+        t = trained(pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.Metaspace()]),
+                    normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(), normalizers.Strip()]), unk_token="a", fuse_unk=False)
         t.decoder = decoders.Metaspace()
     else:
         raise ValueError(name)
@@ -124,7 +124,7 @@ def hub(name):
 
 
 def llama2():
-    t = stripped_specials(llama())
+    t = llama()
     t.pre_tokenizer = None
     t.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     t.add_special_tokens(["<s>", "</s>"])

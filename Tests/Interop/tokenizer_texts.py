@@ -59,6 +59,12 @@ def assigned():
     return [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and unicodedata.category(chr(c)) != "Cn"]
 
 
+def settled(text):
+    """The text without characters that Python's own Unicode tables do not have: newer ones, which some references lack too."""
+    import unicodedata
+    return "".join(c for c in text if unicodedata.category(c) != "Cn")
+
+
 def texts(count, seed=0, specials=False):
     rng = random.Random(seed)
     names = list(SCRIPTS)

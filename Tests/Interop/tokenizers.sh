@@ -7,4 +7,4 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 python3 -m venv "$place/venv"
 "$place/venv/bin/pip" install -q tiktoken tokenizers
-LOOM_RUNNER=${LOOM_RUNNER:-$root/.build/release/runner} "$place/venv/bin/python" "$root/Tests/Interop/tokenizers.py" "$@"
+LOOM_RUNNER=${LOOM_RUNNER:-$root/.build/release/runner} "$place/venv/bin/python" "$root/Tests/Interop/compare_tokenizers.py" "$@"

@@ -6,7 +6,6 @@
 runs this in a throwaway environment with the references installed. Every vocabulary is made here: small ones trained by the
 tokenizers library, and GPT-2's real one where LOOM_DATA has it.
 """
-import base64
 import json
 import os
 import subprocess
@@ -15,7 +14,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from tokenizer_models import hub_tokenizers, rank_encodings  # noqa: E402
-from tokenizer_texts import texts  # noqa: E402
+from tokenizer_texts import settled, texts  # noqa: E402
 
 RUNNER = os.environ.get("LOOM_RUNNER", "./runner")
 
@@ -30,15 +29,19 @@ def ours(path, batch, flags=()):
 
 
 def compare(name, path, batch, reference, flags=()):
-    found = ours(path, batch, flags)
+    differing = [text for text, ids in zip(batch, ours(path, batch, flags), strict=True) if ids != reference(text)]
+    # The references have Unicode tables of different ages: once more without the characters that are new.
+    again = [settled(text) for text in differing]
     wrong = 0
-    for text, ids in zip(batch, found, strict=True):
+    for text, ids in zip(again, ours(path, again, flags) if again else [], strict=True):
         expected = reference(text)
         if ids != expected:
             wrong += 1
             if wrong <= 5:
                 print(f"  {name}: {text!r} ({' '.join(f'{ord(c):04X}' for c in text)})\n    ours      {ids}\n    reference {expected}")
-    print(f"{name}: {len(batch) - wrong} of {len(batch)} the same", flush=True)
+    newer = len(differing) - wrong
+    note = f", {newer} more but for characters newer than some Unicode tables" if newer else ""
+    print(f"{name}: {len(batch) - len(differing)} of {len(batch)} the same{note}", flush=True)
     return wrong
 
 
