@@ -44,7 +44,7 @@ public enum SplitPattern: String, Sendable, Codable, OptionEnum {
     /// The pattern that cuts all text as `expression` does, if it is one that is known in this very spelling or a few others.
     ///
     /// Possessive repetitions and `[\r\n]+` for `[\r\n]` make no difference where the known expressions have them.
-    init?(expression: String) {
+    package init?(expression: String) {
         var plain = expression
         for (long, short) in [
             ("++", "+"), ("?+", "?"), ("*+", "*"), ("}+", "}"), (#"\s*[\r\n]+"#, #"\s*[\r\n]"#), ("|'t|'re|'ve|'m|'ll|'d)", "|~)"),

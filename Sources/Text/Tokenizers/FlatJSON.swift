@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Strings are compared by their bytes: a vocabulary may well hold `é` twice, composed and decomposed, which Swift's strings
 /// call equal. Memory is bounded by a small factor of the file's size, and no recursion follows the file's nesting.
-struct FlatJSON {
+package struct FlatJSON {
     enum Kind: UInt8 { case null, yes, no, number, string, array, object }
 
     /// One value. Members of an object are a key and a value in turn.
@@ -24,11 +24,11 @@ struct FlatJSON {
     private(set) var nodes: [Node] = []
 
     /// The outermost value.
-    var root: Value { Value(json: self, index: 0) }
+    package var root: Value { Value(json: self, index: 0) }
 
     /// Reads `bytes`.
     /// - Throws: `TextError.damagedTokenizer` with the byte where it stops being JSON.
-    init(_ bytes: [UInt8]) throws {
+    package init(_ bytes: [UInt8]) throws {
         self.bytes = bytes
         guard bytes.count < Int(Int32.max) else { throw TextError.damagedTokenizer(reason: "\(bytes.count) bytes of JSON are too many") }
         try read()
@@ -127,7 +127,7 @@ struct FlatJSON {
 
 extension FlatJSON {
     /// A value of the file.
-    struct Value {
+    package struct Value {
         let json: FlatJSON
         let index: Int
 

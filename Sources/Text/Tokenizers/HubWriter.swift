@@ -56,7 +56,7 @@ struct HubWriter {
 }
 
 /// What a byte-level tokenizer is made of, taken apart to be written in another format.
-struct ByteLevelParts {
+package struct ByteLevelParts {
     let pattern: SplitPattern
     let model: BPEModel
     let specials: [(name: [UInt8], id: Int32)]
@@ -64,7 +64,7 @@ struct ByteLevelParts {
     let merges: [(pair: TokenPair, token: Int32)]
 
     /// - Throws: `TextError.unsupportedTokenizer` for what other formats have no words for.
-    init(_ tokenizer: any Tokenizer) throws {
+    package init(_ tokenizer: any Tokenizer) throws {
         switch tokenizer {
         case let own as BPETokenizer: (pattern, model, specials) = (own.pattern, own.model, [])
         case let published as PublishedTokenizer:
@@ -100,7 +100,7 @@ struct ByteLevelParts {
     }
 
     /// `vocab.json` and `merges.txt`.
-    var pair: (vocabulary: [UInt8], merges: [UInt8]) {
+    package var pair: (vocabulary: [UInt8], merges: [UInt8]) {
         let all = (tokens + specials).sorted { $0.id < $1.id }
         var lines = Array("#version: 0.2\n".utf8)
         for line in mergeLines { lines += line + [0x0A] }

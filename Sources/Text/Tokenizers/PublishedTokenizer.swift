@@ -92,7 +92,11 @@ public struct PublishedTokenizer: Tokenizer {
         let wanted = min(threads ?? ProcessInfo.processInfo.activeProcessorCount, 1 + utf8.count / 100_000)
         let pieces = mayCut ? ChunkScanner.pieces(of: utf8, atMost: wanted) : [0..<utf8.count]
         let parts = try Parallel.map(pieces) { try encodePart(UnsafeBufferPointer(rebasing: utf8[$0]), specials, pattern: pattern) }
-        return parts.count == 1 ? parts[0] : Array(parts.joined())
+        guard parts.count > 1 else { return parts.first ?? [] }
+        var output: [Int32] = []
+        output.reserveCapacity(parts.reduce(0) { $0 + $1.count })
+        for part in parts { output.append(contentsOf: part) }
+        return output
     }
 
     /// The ids of `text`; see the other form.

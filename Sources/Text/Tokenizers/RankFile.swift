@@ -2,7 +2,7 @@ import Foundation
 
 /// tiktoken's rank files: a line a token, its bytes in base64 and its rank, which is its id. Two neighbours are merged when
 /// their bytes together are a token, that of lowest rank first. The split pattern and special tokens are not in the file.
-struct RankFile {
+package struct RankFile {
     /// Every way to cut a token in two is looked up, so that long ones cost their length squared.
     private static let longestToken = 1024
     static let kindName = "tiktoken"
@@ -31,7 +31,7 @@ struct RankFile {
     /// - Parameters:
     ///   - pattern: the name of a `SplitPattern` or a regular expression; needed where the ranks are none that OpenAI published.
     ///   - specials: special tokens and their ids; by default those of the published ranks.
-    static func read(_ bytes: [UInt8], pattern: String?, specials: [String: Int32]?) throws -> PublishedTokenizer {
+    package static func read(_ bytes: [UInt8], pattern: String?, specials: [String: Int32]?) throws -> PublishedTokenizer {
         let table = try table(bytes)
         let known = published[table.count]
         guard let pattern = pattern ?? known?.pattern.rawValue else {

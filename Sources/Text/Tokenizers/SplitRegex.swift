@@ -3,7 +3,7 @@
 ///
 /// What failed once at a place is remembered and not tried again there, so that searching takes time linear in the text; a
 /// search that still takes absurdly long (possessive repetitions can) ends with an error.
-struct SplitRegex: Sendable {
+package struct SplitRegex: Sendable {
     private enum Instruction: Sendable {
         case set(Int)
         /// The first, and if that fails the second; the third numbers the instruction among its kind.
@@ -26,7 +26,7 @@ struct SplitRegex: Sendable {
     private var splits = 0
 
     /// - Throws: `TextError.unsupportedTokenizer` for syntax that is not known, and for what matches the empty text.
-    init(_ pattern: String, dialect: SplitRegexParser.Dialect) throws {
+    package init(_ pattern: String, dialect: SplitRegexParser.Dialect) throws {
         self.pattern = pattern
         guard pattern.utf8.count <= 10_000 else { throw TextError.unsupportedTokenizer(what: "a split pattern of \(pattern.utf8.count) bytes") }
         let node = try SplitRegexParser.parse(pattern, dialect)
@@ -39,6 +39,11 @@ struct SplitRegex: Sendable {
         guard splits <= SplitRegex.mostChoices else {
             throw TextError.unsupportedTokenizer(what: "a split pattern of more than \(SplitRegex.mostChoices) choices")
         }
+    }
+
+    /// All of `text` cut where matches begin and end.
+    package func cut(_ text: UnsafeBufferPointer<UInt8>) throws -> [Range<Int>] {
+        try PreTokenizer.Cutter.regex(self).parts(of: text).map(\.range)
     }
 
     private mutating func compile(_ node: SplitRegexNode) throws {

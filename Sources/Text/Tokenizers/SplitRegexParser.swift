@@ -27,9 +27,9 @@ indirect enum SplitRegexNode {
 }
 
 /// Reads the regular expressions that tokenizers split text by; syntax that it does not know is refused by name.
-struct SplitRegexParser {
+package struct SplitRegexParser {
     /// Whose expressions they are: the two engines differ in `$`, `^` and in `+` behind `{1,3}`.
-    enum Dialect: Sendable { case huggingFace, tiktoken }
+    package enum Dialect: Sendable { case huggingFace, tiktoken }
 
     private static let deepest = 32
     private let pattern: [Unicode.Scalar]

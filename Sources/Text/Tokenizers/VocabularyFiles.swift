@@ -2,7 +2,7 @@ import Foundation
 
 /// GPT-2's pair of files: the tokens with their ids as JSON (`encoder.json`, `vocab.json`) and the merges as lines
 /// (`vocab.bpe`, `merges.txt`), both with bytes in GPT-2's alphabet.
-enum VocabularyFiles {
+package enum VocabularyFiles {
     /// Whether a JSON object is such a vocabulary: texts and numbers, nothing else.
     static func isVocabulary(_ root: FlatJSON.Value) -> Bool {
         var isOne = false, count = 0
@@ -26,7 +26,9 @@ enum VocabularyFiles {
     }
 
     /// The tokenizer of the two, which is kept as a tokenizer.json.
-    static func read(vocabulary: FlatJSON.Value, merges: [UInt8], pattern: SplitPattern) throws -> PublishedTokenizer {
+    package static func read(
+        vocabulary: FlatJSON.Value, merges: [UInt8], pattern: SplitPattern
+    ) throws -> PublishedTokenizer {
         var results: Set<[UInt8]> = []
         let lines = lines(of: merges[...])
         for (number, line) in lines.enumerated() {
