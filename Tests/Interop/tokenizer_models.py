@@ -44,7 +44,7 @@ def trained(pre, normalizer=None, **model):
         tokenizer.normalizer = normalizer
     alphabet = pre_tokenizers.ByteLevel.alphabet() if not model.get("byte_fallback") else []
     specials = ["<unk>"] + [f"<0x{b:02X}>" for b in range(256)] if model.get("byte_fallback") else []
-    trainer = trainers.BpeTrainer(vocab_size=SIZE, initial_alphabet=alphabet, special_tokens=specials, show_progress=False, limit_alphabet=150)
+    trainer = trainers.BpeTrainer(vocab_size=SIZE, initial_alphabet=alphabet, special_tokens=specials, show_progress=False, limit_alphabet=1000 if alphabet else 150)
     tokenizer.train_from_iterator(corpus(), trainer)
     return tokenizer
 

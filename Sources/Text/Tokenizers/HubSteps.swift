@@ -151,7 +151,8 @@ struct HubDecoder {
         var texts = TokenTexts()
         for id in 0..<Int32(vocabulary.idLimit) {
             if let text = added[id] {
-                texts.append(text)
+                // Runs of spaces are added tokens in some files, and written as the model's tokens are.
+                texts.append(vocabulary.isByteLevel ? text : self.text(of: text, false))
             } else if let name = vocabulary.names.token(id) {
                 texts.append(text(of: Array(name), vocabulary.isByteLevel))
             } else {

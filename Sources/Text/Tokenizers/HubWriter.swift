@@ -110,6 +110,9 @@ package struct ByteLevelParts {
     /// tiktoken's ranks.
     /// - Throws: `TextError.unsupportedTokenizer` where ids are not in the order of the merges.
     func ranks() throws -> [UInt8] {
+        guard !model.symbolOfByte.contains(-1) else {
+            throw TextError.unsupportedTokenizer(what: "a vocabulary that lacks bytes, which tiktoken's ranks cannot say")
+        }
         var made: [Int32] = []
         for merge in merges {
             guard merge.token > made.last ?? -1 else {
