@@ -28,6 +28,7 @@ public enum LoomCommandLine {
             TrainCommand.self, SampleCommand.self, EvalCommand.self, InspectCommand.self, ComponentsCommand.self,
             DiffCommand.self, BenchCommand.self, KVCommand.self, CompareCommand.self, ReportCommand.self, SpectrumCommand.self,
             TokenizerTrainCommand.self, TokenizerEncodeCommand.self, TokenizerDecodeCommand.self, TokenizerCompareCommand.self,
+            TokenizerConvertCommand.self,
         ]
     }
 

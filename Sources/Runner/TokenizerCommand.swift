@@ -20,7 +20,9 @@ enum TokenizerTrainCommand: Command {
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         guard !arguments.positions.isEmpty else { _ = try arguments.exactly(1, "text to learn from"); return }
-        guard let path = arguments.string("--out") else { throw UsageError("tokenizer train: --out PATH says where to write; it is missing") }
+        guard let path = arguments.string("--out") else {
+            throw UsageError("tokenizer train: --out PATH says where to write; it is missing")
+        }
         let size = try arguments.int("--vocab", in: 256...1_000_000) ?? 8192
         let pattern = try arguments.pattern() ?? .gpt4
         let format = try arguments.format() ?? .hf
@@ -120,6 +122,35 @@ enum TokenizerEncodeCommand: Command {
     }
 }
 
+/// One format to another.
+enum TokenizerConvertCommand: Command {
+    static let name = "tokenizer convert"
+    static let summary = "Write a tokenizer in another format."
+    static let usage = "TOKENIZER --out PATH [--format NAME]"
+    static let example = "./runner tokenizer convert gpt2/ --format hf --out tokenizer.json"
+    static let flags = [
+        Flag("--format", "NAME", "hf (tokenizer.json), gpt2 (vocab.json and merges.txt), tiktoken, loom (hf)"),
+        Flag("--out", "PATH", "the file to write, or the folder"),
+        Flag.tokenizerPattern, Flag.json,
+    ]
+
+    static func run(_ arguments: Arguments, _ registries: Registries) throws {
+        let tokenizer = try arguments.tokenizer(arguments.exactly(1, "one tokenizer")[0])
+        guard let path = arguments.string("--out") else { throw UsageError("tokenizer convert: --out PATH says where to write; it is missing") }
+        let format = try arguments.format() ?? .hf
+        guard format == .gpt2 || !FileManager.default.fileExists(atPath: path) || arguments.isFolder(path) else {
+            throw UsageError("tokenizer convert: \(path) is there already; name another file, or remove it")
+        }
+        let written = try Tokenizers.write(tokenizer, as: format, to: path)
+        if arguments.has("--json") {
+            let result: JSON = ["files": .array(written.map { .string($0) }), "vocabulary": .int(tokenizer.vocabularySize)]
+            emit(result.text() + "\n")
+        } else {
+            say("written: \(written.joined(separator: ", "))")
+        }
+    }
+}
+
 /// Ids to text.
 enum TokenizerDecodeCommand: Command {
     static let name = "tokenizer decode"
@@ -142,7 +173,8 @@ enum TokenizerDecodeCommand: Command {
         }
         let ids = try words.flatMap { $0.split { " ,[]\n\r\t".contains($0) } }.map { word in
             guard let id = Int32(word), id >= 0, id < tokenizer.vocabularySize else {
-                throw UsageError("tokenizer decode: \(word.prefix(40)) is no id of this tokenizer; they are 0 to \(tokenizer.vocabularySize - 1)")
+                throw UsageError(
+                    "tokenizer decode: \(word.prefix(40)) is no id of this tokenizer; they are 0 to \(tokenizer.vocabularySize - 1)")
             }
             return id
         }
@@ -171,7 +203,9 @@ enum TokenizerCompareCommand: Command {
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         guard !arguments.positions.isEmpty else { _ = try arguments.exactly(1, "tokenizers"); return }
-        guard let file = arguments.string("--file") else { throw UsageError("tokenizer compare: --file FILE names the text; it is missing") }
+        guard let file = arguments.string("--file") else {
+            throw UsageError("tokenizer compare: --file FILE names the text; it is missing")
+        }
         let tokenizers = try arguments.positions.map { ($0, try arguments.tokenizer($0)) }
         let bytes = try file == "-" ? arguments.input("-") : arguments.text([file])
         let threads = try arguments.int("--threads", in: 1...1024)
@@ -179,7 +213,8 @@ enum TokenizerCompareCommand: Command {
         if arguments.has("--json") {
             let rows = rows.map { row -> JSON in
                 [
-                    "tokenizer": .string(row.name), "kind": .string(row.kind), "vocabulary": .int(row.vocabulary), "tokens": .int(row.tokens),
+                    "tokenizer": .string(row.name), "kind": .string(row.kind), "vocabulary": .int(row.vocabulary),
+                    "tokens": .int(row.tokens),
                     "bytes_per_token": .double(row.bytesPerToken), "used_tokens": .int(row.usedTokens), "seconds": .double(row.seconds),
                     "bytes_per_second": .double(row.bytesPerSecond), "decodes_to_the_text": .bool(row.isLossless),
                 ]
@@ -201,7 +236,8 @@ enum TokenizerCompareCommand: Command {
 }
 
 extension Flag {
-    static let tokenizerPattern = Flag("--pattern", "NAME", "how text is cut, for files that do not say: tiktoken's ranks, vocab and merges")
+    static let tokenizerPattern = Flag(
+        "--pattern", "NAME", "how text is cut, for files that do not say: tiktoken's ranks, vocab and merges")
 }
 
 extension Arguments {

@@ -47,7 +47,8 @@ public enum SplitPattern: String, Sendable, Codable, OptionEnum {
     package init?(expression: String) {
         var plain = expression
         for (long, short) in [
-            ("++", "+"), ("?+", "?"), ("*+", "*"), (",3}+", ",3}"), (",2}+", ",2}"), (#"\s*[\r\n]+"#, #"\s*[\r\n]"#), ("|'t|'re|'ve|'m|'ll|'d)", "|~)"),
+            ("++", "+"), ("?+", "?"), ("*+", "*"), (",3}+", ",3}"), (",2}+", ",2}"), (#"\s*[\r\n]+"#, #"\s*[\r\n]"#),
+            ("|'t|'re|'ve|'m|'ll|'d)", "|~)"),
             (#"[\p{L}]"#, #"\p{L}"#), (#"[\p{N}]"#, #"\p{N}"#), (#"\s+$"#, #"\s+\z"#), ("'(?i:[sdmt]|ll|ve|re)", "(?i:'s|~)"),
             ("'(?:[sdmt]|ll|ve|re)", "'s|'t|'re|'ve|'m|'ll|'d"),
         ] {

@@ -94,7 +94,9 @@ import Text
             for _ in 0..<200 {
                 let bytes = (0..<Int.random(in: 1...40, using: &random)).map { _ in UInt8.random(in: .min ... .max, using: &random) }
                 let ids = try bytes.withUnsafeBufferPointer { try tokenizer.encode(utf8: $0) }
-                #expect(ids.flatMap { tokenizer.bytes(of: $0) }.drop { $0 == 0x20 }.elementsEqual(bytes.drop { $0 == 0x20 }), "\(file): \(bytes)")
+                #expect(
+                    ids.flatMap { tokenizer.bytes(of: $0) }.drop { $0 == 0x20 }.elementsEqual(bytes.drop { $0 == 0x20 }),
+                    "\(file): \(bytes)")
             }
         }
     }
@@ -140,7 +142,8 @@ import Text
         #expect(try tokenizer.encode("<|endoftext|>", specials: .plain) == [27, 91, 437, 1659, 5239, 91, 29])
         let folder = try TemporaryFolder()
         try Tokenizers.write(tokenizer, as: .gpt2, to: folder.path)
-        let merges = try TextFile.bytes(of: "\(folder.path)/merges.txt"), own = try TextFile.bytes(of: PublishedTokenizerTests.realGPT2 + "/vocab.bpe")
+        let merges = try TextFile.bytes(of: "\(folder.path)/merges.txt"),
+            own = try TextFile.bytes(of: PublishedTokenizerTests.realGPT2 + "/vocab.bpe")
         #expect(merges == own)
     }
 

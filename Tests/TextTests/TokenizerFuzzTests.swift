@@ -42,12 +42,17 @@ import Text
         }
         #expect(opened > TokenizerFuzzTests.rounds / 50, "only \(opened) were read at all")
         #expect(slowest < .seconds(1))
-        if TokenizerFuzzTests.rounds > 3000 { print("\(TokenizerFuzzTests.rounds) files, \(opened) read, slowest \(slowest), peak \(peak()) MB") }
+        if TokenizerFuzzTests.rounds > 3000 {
+            print("\(TokenizerFuzzTests.rounds) files, \(opened) read, slowest \(slowest), peak \(peak()) MB")
+        }
     }
 
     @Test func mutatedPatternsDoNoHarm() throws {
         var random = TestRandom(state: 5)
-        let pieces = SplitPattern.allCases.map { Array($0.expression.unicodeScalars) } + [Array("(?>a|b)*+[^\\s]{2,3}?(?=x)(?<!y)\\x{41}".unicodeScalars)]
+        let pieces =
+            SplitPattern.allCases.map { Array($0.expression.unicodeScalars) } + [
+                Array("(?>a|b)*+[^\\s]{2,3}?(?=x)(?<!y)\\x{41}".unicodeScalars)
+            ]
         let text = Array("Hello wörld 123  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n'll".utf8)
         for _ in 0..<TokenizerFuzzTests.rounds {
             var pattern = pieces.randomElement(using: &random) ?? []
@@ -55,7 +60,8 @@ import Text
                 let other = pieces.randomElement(using: &random) ?? []
                 let at = Int.random(in: 0..<pattern.count, using: &random), from = Int.random(in: 0..<other.count, using: &random)
                 pattern.replaceSubrange(
-                    at..<min(pattern.count, at + Int.random(in: 0...5, using: &random)), with: other[from..<min(other.count, from + Int.random(in: 0...8, using: &random))])
+                    at..<min(pattern.count, at + Int.random(in: 0...5, using: &random)),
+                    with: other[from..<min(other.count, from + Int.random(in: 0...8, using: &random))])
                 if pattern.isEmpty { pattern = ["a"] }
             }
             var expression = String.UnicodeScalarView()
@@ -92,7 +98,9 @@ import Text
                 bytes.replaceSubrange(at..<at + length, with: Array((number.randomElement(using: &random) ?? "").utf8))
             case 6:
                 // A number where a number is.
-                if let digit = bytes[at...].firstIndex(where: { $0 >= 0x30 && $0 <= 0x39 }) { bytes[digit] = UInt8.random(in: 0x30...0x39, using: &random) }
+                if let digit = bytes[at...].firstIndex(where: { $0 >= 0x30 && $0 <= 0x39 }) {
+                    bytes[digit] = UInt8.random(in: 0x30...0x39, using: &random)
+                }
             default:
                 let words = ["false", "true", "\"First\"", "\"Always\"", "\\ud800", "\"MergedWithNext\"", "<0x41>", "▁", " "]
                 bytes.insert(contentsOf: Array((words.randomElement(using: &random) ?? "").utf8), at: at)

@@ -11,7 +11,10 @@ import Text
         (#""version": "1.0""#, #""version": "1.0", "surprise": 1"#, "surprise"),
         (#""normalizer": null"#, #""normalizer": {"type": "Precompiled", "precompiled_charsmap": "AA"}"#, "Precompiled"),
         (#""normalizer": null"#, #""normalizer": {"type": "NFC", "extra": 1}"#, "extra"),
-        (#""type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}, "post"#, #""type": "UnicodeScripts"}, "post"#, "UnicodeScripts"),
+        (
+            #""type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}, "post"#,
+            #""type": "UnicodeScripts"}, "post"#, "UnicodeScripts"
+        ),
         (#""dropout": null"#, #""dropout": 0.1"#, "dropout"),
         (#""end_of_word_suffix": null"#, #""end_of_word_suffix": "</w>""#, "end_of_word_suffix"),
         (#""type": "BPE""#, #""type": "Unigram""#, "Unigram"),

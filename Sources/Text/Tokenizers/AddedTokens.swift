@@ -72,11 +72,11 @@ struct AddedTokens: Sendable {
                 }
             }
             if token.stripsLeft { while start > done, let length = space(before: start, in: text) { start -= length } }
-            start = max(start, done)
             if token.stripsRight { while let length = space(at: end, in: text) { end += length } }
             if start > done { segments.append(Segment(range: done..<start, id: nil)) }
-            segments.append(Segment(range: start..<max(start, end), id: token.id))
-            done = max(done, end)
+            segments.append(Segment(range: start..<end, id: token.id))
+            // A token found in the white space that one before it took goes back to its own end, as the library does.
+            done = end
         }
         if done < text.count || segments.isEmpty { segments.append(Segment(range: done..<text.count, id: nil)) }
         return segments

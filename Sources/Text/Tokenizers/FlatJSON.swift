@@ -54,7 +54,9 @@ package struct FlatJSON {
                     guard bytes[index] == UInt8(ascii: "\"") else { throw failure("a key in double quotes should stand here", at: index) }
                     try scalar(&index)
                     skipSpace()
-                    guard index < bytes.count, bytes[index] == UInt8(ascii: ":") else { throw failure("a colon should stand here", at: index) }
+                    guard index < bytes.count, bytes[index] == UInt8(ascii: ":") else {
+                        throw failure("a colon should stand here", at: index)
+                    }
                     index += 1
                     skipSpace()
                     guard index < bytes.count else { throw failure("it ends too early", at: index) }
@@ -244,7 +246,9 @@ extension FlatJSON {
             case UInt8(ascii: "u"):
                 guard var value = hexadecimal() else { return nil }
                 if (0xD800..<0xDC00).contains(value) {
-                    guard raw.endIndex - index >= 6, raw[index] == UInt8(ascii: "\\"), raw[index + 1] == UInt8(ascii: "u") else { return nil }
+                    guard raw.endIndex - index >= 6, raw[index] == UInt8(ascii: "\\"), raw[index + 1] == UInt8(ascii: "u") else {
+                        return nil
+                    }
                     index += 2
                     guard let low = hexadecimal(), (0xDC00..<0xE000).contains(low) else { return nil }
                     value = 0x10000 + (value - 0xD800) << 10 + (low - 0xDC00)

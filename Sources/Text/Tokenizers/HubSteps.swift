@@ -123,7 +123,8 @@ struct HubDecoder {
             case "Strip":
                 try only(["content", "start", "stop"])
                 let content = try HubReader.text(part, "content")
-                guard let start = part["start"]?.int, let stop = part["stop"]?.int, (0...1 << 20).contains(start), (0...1 << 20).contains(stop)
+                guard let start = part["start"]?.int, let stop = part["stop"]?.int, (0...1 << 20).contains(start),
+                    (0...1 << 20).contains(stop)
                 else { throw TextError.damagedTokenizer(reason: "a Strip decoder without start and stop") }
                 if isFused {
                     guard stop == 0, content.count == 1, leadingStrip == nil else {

@@ -26,7 +26,9 @@ struct HubVocabulary {
             ])
         if let dropout = model.given("dropout"), dropout.double != 0 { throw TextError.unsupportedTokenizer(what: "dropout of the model") }
         for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
-            if let value = model.given(name), value.utf8?.isEmpty != true { throw TextError.unsupportedTokenizer(what: "\(name) of the model") }
+            if let value = model.given(name), value.utf8?.isEmpty != true {
+                throw TextError.unsupportedTokenizer(what: "\(name) of the model")
+            }
         }
         guard let vocabulary = model["vocab"], vocabulary.kind == .object else {
             throw TextError.damagedTokenizer(reason: "a model without \"vocab\"")
@@ -121,7 +123,9 @@ struct HubVocabulary {
     ) throws {
         guard let first = names.id(of: left), let second = names.id(of: right), let result = names.id(of: left + right) else {
             throw TextError.damagedTokenizer(
-                reason: "merge \(rank), \(String(decoding: (left + [0x20] + right).prefix(60), as: UTF8.self)), uses a token that is not in the vocabulary")
+                reason:
+                    "merge \(rank), \(String(decoding: (left + [0x20] + right).prefix(60), as: UTF8.self)), uses a token that is not in the vocabulary"
+            )
         }
         rules.append(TokenPair(first, second), makes: result)
     }

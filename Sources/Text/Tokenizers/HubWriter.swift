@@ -140,7 +140,9 @@ extension BPEModel {
             if all.count == 1 { return (all[0], token) }
             var symbols = (table.token(token) ?? []).map { symbolOfByte[Int($0)] }
             while symbols.count > 2 {
-                let best = (0..<symbols.count - 1).min { rules.rank(symbols[$0], symbols[$0 + 1]) < rules.rank(symbols[$1], symbols[$1 + 1]) }
+                let best = (0..<symbols.count - 1).min {
+                    rules.rank(symbols[$0], symbols[$0 + 1]) < rules.rank(symbols[$1], symbols[$1 + 1])
+                }
                 guard let best, rules.rank(symbols[best], symbols[best + 1]) < rank else { break }
                 symbols[best] = rules.results[Int(rules.rank(symbols[best], symbols[best + 1]))]
                 symbols.remove(at: best + 1)

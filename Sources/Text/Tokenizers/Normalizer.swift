@@ -19,10 +19,10 @@ enum Normalizer: Sendable {
 
     func apply(_ text: [UInt8]) throws -> [UInt8] {
         switch self {
-        case .composed: return changed(text) { $0.precomposedStringWithCanonicalMapping }
-        case .decomposed: return changed(text) { $0.decomposedStringWithCanonicalMapping }
-        case .compatibilityComposed: return changed(text) { $0.precomposedStringWithCompatibilityMapping }
-        case .compatibilityDecomposed: return changed(text) { $0.decomposedStringWithCompatibilityMapping }
+        case .composed: return changed(text) { UnicodeNormalization.shared.apply($0, compatible: false, composes: true) }
+        case .decomposed: return changed(text) { UnicodeNormalization.shared.apply($0, compatible: false, composes: false) }
+        case .compatibilityComposed: return changed(text) { UnicodeNormalization.shared.apply($0, compatible: true, composes: true) }
+        case .compatibilityDecomposed: return changed(text) { UnicodeNormalization.shared.apply($0, compatible: true, composes: false) }
         case .lowercase:
             // Character by character: the final sigma is no special case in the `tokenizers` library.
             return changed(text) { part in part.unicodeScalars.reduce(into: "") { $0 += $1.properties.lowercaseMapping } }

@@ -28,7 +28,9 @@ package struct SplitRegex: Sendable {
     /// - Throws: `TextError.unsupportedTokenizer` for syntax that is not known, and for what matches the empty text.
     package init(_ pattern: String, dialect: SplitRegexParser.Dialect) throws {
         self.pattern = pattern
-        guard pattern.utf8.count <= 10_000 else { throw TextError.unsupportedTokenizer(what: "a split pattern of \(pattern.utf8.count) bytes") }
+        guard pattern.utf8.count <= 10_000 else {
+            throw TextError.unsupportedTokenizer(what: "a split pattern of \(pattern.utf8.count) bytes")
+        }
         let node = try SplitRegexParser.parse(pattern, dialect)
         guard node.shortest > 0 else {
             throw TextError.unsupportedTokenizer(what: "the split pattern \(pattern.prefix(60)), which matches the empty text")
@@ -157,7 +159,8 @@ package struct SplitRegex: Sendable {
             while true {
                 steps += 1
                 if steps & 0xFFFF == 0, steps > 1_000_000 + 2000 * text.count {
-                    throw TextError.unsupportedTokenizer(what: "the split pattern \(regex.pattern.prefix(60)), which takes too long on this text")
+                    throw TextError.unsupportedTokenizer(
+                        what: "the split pattern \(regex.pattern.prefix(60)), which takes too long on this text")
                 }
                 var isFailed = false
                 switch regex.program[pc] {

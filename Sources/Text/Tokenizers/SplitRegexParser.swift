@@ -52,7 +52,8 @@ package struct SplitRegexParser {
     private func refused(_ what: String) -> TextError {
         var shown = String.UnicodeScalarView()
         shown.append(contentsOf: pattern.prefix(60))
-        return .unsupportedTokenizer(what: "\(what) at character \(index) of the split pattern \(String(shown))\(pattern.count > 60 ? "…" : "")")
+        return .unsupportedTokenizer(
+            what: "\(what) at character \(index) of the split pattern \(String(shown))\(pattern.count > 60 ? "…" : "")")
     }
 
     private var next: Unicode.Scalar? { index < pattern.count ? pattern[index] : nil }

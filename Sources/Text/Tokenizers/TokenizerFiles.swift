@@ -66,7 +66,9 @@ extension Tokenizers {
             if VocabularyFiles.isVocabulary(root) {
                 return try openPair(root, merges: companion(of: path, among: ["vocab.bpe", "merges.txt"]), pattern)
             }
-            guard pattern == nil else { throw TextError.damagedTokenizer(reason: "the file says itself how text is cut; leave the pattern out") }
+            guard pattern == nil else {
+                throw TextError.damagedTokenizer(reason: "the file says itself how text is cut; leave the pattern out")
+            }
             return try load(Data(bytes))
         }
         if bytes.first == 0x80 {
