@@ -136,7 +136,9 @@ enum TokenizerConvertCommand: Command {
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         let tokenizer = try arguments.tokenizer(arguments.exactly(1, "one tokenizer")[0])
-        guard let path = arguments.string("--out") else { throw UsageError("tokenizer convert: --out PATH says where to write; it is missing") }
+        guard let path = arguments.string("--out") else {
+            throw UsageError("tokenizer convert: --out PATH says where to write; it is missing")
+        }
         let format = try arguments.format() ?? .hf
         guard format == .gpt2 || !FileManager.default.fileExists(atPath: path) || arguments.isFolder(path) else {
             throw UsageError("tokenizer convert: \(path) is there already; name another file, or remove it")
@@ -147,6 +149,12 @@ enum TokenizerConvertCommand: Command {
             emit(result.text() + "\n")
         } else {
             say("written: \(written.joined(separator: ", "))")
+            if format == .tiktoken, let published = tokenizer as? PublishedTokenizer {
+                let specials = published.specialTokens.sorted { $0.value < $1.value }.map { "\($0.key) \($0.value)" }
+                say(
+                    "not in the file, to be given where it is used: the split pattern \(published.pattern?.rawValue ?? "")"
+                        + (specials.isEmpty ? "" : "; special tokens \(specials.joined(separator: ", "))"))
+            }
         }
     }
 }

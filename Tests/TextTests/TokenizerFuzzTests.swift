@@ -14,12 +14,12 @@ import Text
         seeds.append(Array(ranks.serialized()))
         seeds.append(Array(try BPETokenizer.train(on: "some words and some more words", vocabularySize: 270, pattern: .gpt4).serialized()))
         let rankFile = try TokenizerFixtures.bytes("o200k.tiktoken")
-        let pair = try ByteLevelParts(TokenizerFixtures.open("gpt2.json")).pair
+        let pair = try ByteLevelParts(TokenizerFixtures.open("gpt2.tiktoken", pattern: "gpt2")).pair
         let text = Array("Hello wörld 123 ▁ <s> <|endoftext|>\n\n  你好'll".utf8) + [0xFF, 0xE4, 0xBD]
         var random = TestRandom(state: 11)
-        var slowest = Duration.zero, opened = 0
+        var slowest = 0.0, opened = 0
         for round in 0..<TokenizerFuzzTests.rounds {
-            let took = ContinuousClock().measure {
+            let took = processorTime {
                 do {
                     let tokenizer: any Tokenizer
                     switch round % 4 {
@@ -39,11 +39,11 @@ import Text
                 } catch { Issue.record("\(error) is no TextError") }
             }
             slowest = max(slowest, took)
+            #expect(took < 1, "file \(round) takes \(took) s")
         }
         #expect(opened > TokenizerFuzzTests.rounds / 50, "only \(opened) were read at all")
-        #expect(slowest < .seconds(1))
         if TokenizerFuzzTests.rounds > 3000 {
-            print("\(TokenizerFuzzTests.rounds) files, \(opened) read, slowest \(slowest), peak \(peak()) MB")
+            print("\(TokenizerFuzzTests.rounds) files, \(opened) read, slowest \(slowest) s, peak \(peak()) MB")
         }
     }
 
@@ -72,6 +72,18 @@ import Text
                 #expect(parts.reduce(0) { $0 + $1.count } == text.count)
             } catch is TextError {}
         }
+    }
+
+    /// Seconds of this thread's own work: a machine that is busy with others is no hang.
+    private func processorTime(_ work: () -> Void) -> Double {
+        func now() -> Double {
+            var time = timespec()
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+        }
+        let start = now()
+        work()
+        return now() - start
     }
 
     private func peak() -> Int {

@@ -35,7 +35,11 @@ struct AddedTokens: Sendable {
     private let firstBytes: [Bool]
     /// Whether a text may be cut after any line break without any of the tokens being missed.
     let mayCutAfterLineBreak: Bool
-    var isEmpty: Bool { tokens.isEmpty }
+    /// A token that is more than a special token of these very words, by its words.
+    var firstUnusual: String? {
+        tokens.first { !$0.isSpecial || $0.stripsLeft || $0.stripsRight || $0.isSingleWord || $0.isNormalized }
+            .map { String(decoding: $0.bytes, as: UTF8.self) }
+    }
 
     init(_ tokens: [Token]) {
         self.tokens = tokens.filter { !$0.bytes.isEmpty }.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }

@@ -74,6 +74,10 @@ package struct ByteLevelParts {
                 throw TextError.unsupportedTokenizer(
                     what: "more than bytes, merges and a known split pattern, which this format cannot say; it can be written as hf")
             }
+            if let odd = published.addedTokens.firstUnusual ?? published.normalizedTokens.firstUnusual {
+                throw TextError.unsupportedTokenizer(
+                    what: "the added token \(odd), which this format cannot say; the tokenizer can be written as hf")
+            }
             (pattern, model) = (known, published.model)
             specials = published.specialTokens.map { (Array($0.key.utf8), $0.value) }.sorted { $0.id < $1.id }
         default: throw TextError.unsupportedTokenizer(what: "tokens of a \(tokenizer.kind) tokenizer, which this format cannot say")

@@ -44,7 +44,11 @@ struct UnicodeNormalization: Sendable {
             let value = scalar.value
             let isBoundary = value < 0x300 && (composes && !compatible || value < 0x80) || isStarter(scalar)
             if isBoundary {
-                if needsWork { flush() } else { for value in pending { result.append(Unicode.Scalar(value) ?? " ") }; pending.removeAll(keepingCapacity: true) }
+                if needsWork {
+                    flush()
+                } else {
+                    for value in pending { result.append(Unicode.Scalar(value) ?? " ") }; pending.removeAll(keepingCapacity: true)
+                }
                 needsWork = value >= 0x80 && !(composes && !compatible && !scalar.properties.isFullCompositionExclusion)
             } else {
                 needsWork = true
