@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Encoding and training of tokenizers side by side: Loom, tiktoken, tokenizers, rustbpe.
 
-    python3 benchmarks/tokenizers.py [--runs 5] [--megabytes 40] [--vocab 32768]
+    python3 benchmarks/tokenizer_speed.py [--runs 5] [--megabytes 40] [--vocab 32768]
 
 makes a throwaway environment for the references, and a corpus out of text that every machine has: Python's own library, the
 documents of the system, Loom's source, and Tiny Shakespeare where LOOM_DATA has it. GPT-2's vocabulary is the real one where
