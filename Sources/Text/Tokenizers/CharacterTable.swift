@@ -22,7 +22,7 @@ struct CharacterTable: Sendable {
         var entries: [UInt8] = []
         var known: [[UInt8]: UInt16] = [:]
         for page in 0..<0x1100 {
-            let content = (0..<256).map { CharacterTable.entry(UInt32(page << 8 | $0)) }
+            let content = CharacterTable.content(ofPage: page)
             if let number = known[content] {
                 pages.append(number)
             } else {
@@ -45,10 +45,20 @@ struct CharacterTable: Sendable {
     @inline(__always)
     static func category(_ entry: UInt8) -> UInt8 { entry & 0x3F }
 
+    private static func content(ofPage page: Int) -> [UInt8] {
+        // Asking about every code point of planes that hold nothing, or private use alone, would take most of the time.
+        switch page {
+        case 0x400..<0xE00: return Array(repeating: Category.cn.rawValue, count: 256)
+        case 0xF00..<0xFFF, 0x1000..<0x10FF: return Array(repeating: Category.co.rawValue, count: 256)
+        default: return (0..<256).map { entry(UInt32(page << 8 | $0)) }
+        }
+    }
+
     private static func entry(_ value: UInt32) -> UInt8 {
         guard let scalar = Unicode.Scalar(value) else { return Category.cs.rawValue }
         let properties = scalar.properties
         let category = category(properties.generalCategory)
+        if category == .cn || category == .co { return category.rawValue }
         let isWord =
             properties.isAlphabetic || properties.isJoinControl
             || [.mn, .mc, .me, .nd, .pc].contains(category)
