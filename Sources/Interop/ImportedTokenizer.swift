@@ -4,8 +4,6 @@ import Text
 
 /// The tokenizer that came with weights: its files are kept with the run in `tokenizer/`, and what of them is understood becomes the
 /// run's own tokenizer.
-///
-/// This is the one place to teach more of them: `tokenizer(in:vocabulary:)`.
 public enum ImportedTokenizer {
     /// What tokenizers' files are called, wherever they come from.
     static let names = [
@@ -21,12 +19,33 @@ public enum ImportedTokenizer {
         }
     }
 
-    /// The tokenizer that files in `folder` describe, for a model of `vocabulary` tokens; nil where there is none that is understood.
-    /// - Throws: `FormatError` or `TextError` for a file that is damaged.
-    public static func tokenizer(in folder: String, vocabulary: Int) throws -> (any Tokenizer)? {
+    /// What files of a tokenizer came to.
+    public enum Found {
+        case none
+        case tokenizer(any Tokenizer)
+        /// There is one, but it cannot be used here: why, in a line. The weights can.
+        case unusable(reason: String)
+    }
+
+    /// The tokenizer that files in `folder` describe, for a model of `vocabulary` tokens.
+    /// - Throws: `FormatError` for nanoGPT's `meta.pkl` where it is damaged or belongs to another model.
+    public static func tokenizer(in folder: String, vocabulary: Int) throws -> Found {
         let meta = "\(folder)/meta.pkl"
-        if FileManager.default.fileExists(atPath: meta) { return try characters(meta, vocabulary: vocabulary) }
-        return nil
+        if FileManager.default.fileExists(atPath: meta) {
+            return try characters(meta, vocabulary: vocabulary).map { .tokenizer($0) } ?? .none
+        }
+        guard !files(in: folder).isEmpty else { return .none }
+        do {
+            let tokenizer = try Tokenizers.open(folder)
+            // Fewer is usual: vocabularies are padded.
+            guard tokenizer.vocabularySize <= vocabulary else {
+                return .unusable(
+                    reason: "\(folder): its tokenizer has \(tokenizer.vocabularySize) tokens, the model \(vocabulary); it belongs to another model")
+            }
+            return .tokenizer(tokenizer)
+        } catch let error as TextError {
+            return .unusable(reason: error.description)
+        }
     }
 
     /// nanoGPT's `meta.pkl`: `itos` gives the character of each id.

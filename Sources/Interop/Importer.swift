@@ -39,17 +39,22 @@ public struct Importer {
         }
         let files = folder ?? foreign.tokenizerFolder
         if let folder, ImportedTokenizer.files(in: folder).isEmpty { throw FormatError(folder, "has no files of a tokenizer in it") }
-        let found = try files.flatMap { try ImportedTokenizer.tokenizer(in: $0, vocabulary: vocabulary) }
-        tokenizer = found ?? (vocabulary == 256 ? ByteTokenizer() : IdTokenizer(vocabularySize: vocabulary))
+        let found = try files.map { try ImportedTokenizer.tokenizer(in: $0, vocabulary: vocabulary) } ?? .none
         tokenizerFolder = files
         var notes = foreign.notes
-        if found == nil {
-            let kept = files.map(ImportedTokenizer.files) ?? []
-            let remedy = kept.isEmpty ? "" : " (its files are kept in the run's folder tokenizer/)"
+        switch found {
+        case .tokenizer(let understood):
+            tokenizer = understood
+        case .unusable(let reason):
+            tokenizer = IdTokenizer(vocabularySize: vocabulary)
+            notes.append("\(reason); its files are kept in the run's folder tokenizer/, and prompts are token ids: sample --ids 1,2,3")
+        case .none where vocabulary == 256:
+            tokenizer = ByteTokenizer()
+            notes.append("256 tokens and no tokenizer: tokens are taken for bytes")
+        case .none:
+            tokenizer = IdTokenizer(vocabularySize: vocabulary)
             notes.append(
-                vocabulary == 256
-                    ? "256 tokens and no tokenizer: tokens are taken for bytes"
-                    : "no tokenizer that is understood came with it\(remedy); prompts are token ids: sample --ids 1,2,3")
+                "no tokenizer came with it, so prompts are token ids: sample --ids 1,2,3; with one in a folder, import --tokenizer FOLDER")
         }
         self.notes = notes
         config = try Importer.config(foreign, tokenizer, source, overrides, registries)

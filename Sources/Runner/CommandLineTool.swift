@@ -28,6 +28,8 @@ public enum LoomCommandLine {
             TrainCommand.self, SampleCommand.self, EvalCommand.self, InspectCommand.self, ComponentsCommand.self,
             DiffCommand.self, BenchCommand.self, KVCommand.self, CompareCommand.self, ReportCommand.self, SpectrumCommand.self,
             ImportCommand.self, ExportCommand.self,
+            TokenizerTrainCommand.self, TokenizerEncodeCommand.self, TokenizerDecodeCommand.self, TokenizerCompareCommand.self,
+            TokenizerConvertCommand.self,
         ]
     }
 
@@ -54,16 +56,29 @@ public enum LoomCommandLine {
             say(help)
             return words.isEmpty ? 2 : 0
         }
-        guard let command = commands.first(where: { $0.name == name }) else {
+        // Some commands have two words: tokenizer train.
+        let group = commands.filter { $0.name.hasPrefix(name + " ") }
+        if !group.isEmpty, words.count < 2 || ["--help", "-h", "help"].contains(words[1]) {
+            say("usage: ./runner \(name) COMMAND …\n\n\(list(group))\n\n./runner \(name) COMMAND --help tells more.")
+            return words.count < 2 ? 2 : 0
+        }
+        let full = group.isEmpty ? name : "\(name) \(words[1])"
+        guard let command = commands.first(where: { $0.name == full }) else {
+            if !group.isEmpty {
+                let known = group.map { String($0.name.dropFirst(name.count + 1)) }
+                let hint = nearest(to: words[1], in: known).map { "did you mean \($0)?" } ?? "there are: \(known.joined(separator: ", "))"
+                complain("unknown command \"\(full)\"; \(hint)")
+                return 2
+            }
             let hint =
                 nearest(to: name, in: commands.map { $0.name }).map { "did you mean \($0)?" }
                 ?? "there are: \(commands.map { $0.name }.joined(separator: ", "))"
             complain("unknown command \"\(name)\"; \(hint)")
             return 2
         }
-        let rest = Array(words.dropFirst())
+        let rest = Array(words.dropFirst(group.isEmpty ? 1 : 2))
         do {
-            let arguments = try Arguments(rest, command: name, flags: command.flags)
+            let arguments = try Arguments(rest, command: full, flags: command.flags)
             guard !arguments.wantsHelp else {
                 say(helpText(of: command))
                 return 0
@@ -91,19 +106,22 @@ public enum LoomCommandLine {
     }
 
     private static var help: String {
-        let width = commands.map { $0.name.count }.max() ?? 0
-        let lines = commands.map { "  \($0.name.padded(to: width))  \($0.summary)" }
         return """
             Loom: decoder-only transformers from JSON configs.
 
             usage: ./runner COMMAND …
 
-            \(lines.joined(separator: "\n"))
+            \(list(commands))
 
             ./runner COMMAND --help tells more. A first run:
               ./runner train configs/gqa-rope.json
               ./runner sample runs/gqa-rope --prompt "# The Red Kite"
             """
+    }
+
+    private static func list(_ commands: [any Command.Type]) -> String {
+        let width = commands.map { $0.name.count }.max() ?? 0
+        return commands.map { "  \($0.name.padded(to: width))  \($0.summary)" }.joined(separator: "\n")
     }
 
     private static func helpText(of command: any Command.Type) -> String {

@@ -8,17 +8,13 @@ public struct BPETokenizer: Tokenizer {
     /// Longer tokens are of no use, and without a limit a few merges of merges would describe terabytes.
     static let longestToken = 4096
     private static let largestVocabularyBytes = 1 << 28
-    /// Longer chunks hardly ever come again, so remembering them is waste.
-    private static let longestRememberedChunk = 64
 
     /// How text is cut before merging.
     public let pattern: SplitPattern
     /// The merges in order of rank.
     public let merges: [TokenPair]
-    private let ranks: PairTable
-    /// The bytes of all tokens joined; token i is `tokenEnds[i - 1] ..< tokenEnds[i]`.
-    private let tokenBytes: [UInt8]
-    private let tokenEnds: [Int]
+    /// Vocabulary and merges as the encoder wants them.
+    let model: BPEModel
 
     public var kind: String { BPETokenizer.kindName }
     public var vocabularySize: Int { 256 + merges.count }
@@ -28,30 +24,28 @@ public struct BPETokenizer: Tokenizer {
         guard merges.count < Int32.max - 256 else {
             throw TextError.damagedTokenizer(reason: "\(merges.count) merges are too many")
         }
-        var ranks = PairTable(minimumCapacity: merges.count)
-        var bytes = [UInt8](0...255)
-        var ends = Array(1...256)
-        bytes.reserveCapacity(256 + merges.count * 7)
-        ends.reserveCapacity(256 + merges.count)
+        var rules = MergeRules(minimumCapacity: merges.count)
+        var table = TokenTable(minimumCapacity: 256 + merges.count)
+        for byte in UInt8.min...UInt8.max { _ = table.insert(CollectionOfOne(byte), id: Int32(byte)) }
         for (rank, pair) in merges.enumerated() {
-            let left = Int(pair.left), right = Int(pair.right)
-            guard left >= 0, right >= 0, left < 256 + rank, right < 256 + rank else {
+            guard let left = table.token(pair.left), let right = table.token(pair.right) else {
                 throw TextError.damagedTokenizer(reason: "merge \(rank) uses a token that does not exist before it")
             }
-            guard ranks.insert(pair.key, Int32(rank)) == rank else {
+            guard rules.rank(pair.left, pair.right) == Int32.max else {
                 throw TextError.damagedTokenizer(reason: "merge \(rank) is there twice")
             }
-            let leftStart = left == 0 ? 0 : ends[left - 1], rightStart = right == 0 ? 0 : ends[right - 1]
-            let length = ends[left] - leftStart + ends[right] - rightStart
-            guard length <= BPETokenizer.longestToken, bytes.count + length <= BPETokenizer.largestVocabularyBytes else {
+            let length = left.count + right.count
+            guard length <= BPETokenizer.longestToken, table.bytes.count + length <= BPETokenizer.largestVocabularyBytes else {
                 throw TextError.damagedTokenizer(reason: "the token of merge \(rank) is too long")
             }
-            for index in leftStart..<ends[left] { bytes.append(bytes[index]) }
-            for index in rightStart..<ends[right] { bytes.append(bytes[index]) }
-            ends.append(bytes.count)
+            // Two merges that make the same bytes never come out of training.
+            guard table.insert(left + right, id: Int32(256 + rank)) else {
+                throw TextError.damagedTokenizer(reason: "merge \(rank) makes a token that there is already")
+            }
+            rules.append(pair, makes: Int32(256 + rank))
         }
-        (self.pattern, self.merges, self.ranks) = (pattern, merges, ranks)
-        (tokenBytes, tokenEnds) = (bytes, ends)
+        (self.pattern, self.merges) = (pattern, merges)
+        model = BPEModel(table: table, rules: rules, isByteLevel: true, symbolOfByte: (0..<256).map { Int32($0) })
     }
 
     init(flatMerges: [Int32], pattern: SplitPattern) throws {
@@ -88,47 +82,20 @@ public struct BPETokenizer: Tokenizer {
     }
 
     public func encode(utf8: UnsafeBufferPointer<UInt8>) throws -> [Int32] {
-        var output: [Int32] = []
-        output.reserveCapacity(utf8.count / 3 + 16)
-        var scanner = ChunkScanner(utf8, pattern: pattern)
-        var merger = ChunkMerger(ranks: ranks)
-        var seen = ChunkTable(utf8)
-        // Where in the output the tokens of each different chunk were first written.
-        var spans: [Range<Int>] = []
-        while let chunk = scanner.next() {
-            if chunk.count == 1 {
-                output.append(Int32(utf8[chunk.lowerBound]))
-            } else if chunk.count > BPETokenizer.longestRememberedChunk {
-                // Positions within a chunk are 31-bit numbers; a longer one is cut.
-                for start in stride(from: chunk.lowerBound, to: chunk.upperBound, by: 1 << 30) {
-                    let piece = start..<min(chunk.upperBound, start + 1 << 30)
-                    merger.merge(UnsafeBufferPointer(rebasing: utf8[piece]), into: &output)
-                }
-            } else {
-                let (number, isNew) = seen.number(of: chunk)
-                if isNew {
-                    let start = output.count
-                    merger.merge(UnsafeBufferPointer(rebasing: utf8[chunk]), into: &output)
-                    spans.append(start..<output.count)
-                } else {
-                    for index in spans[number] { output.append(output[index]) }
-                }
-            }
-        }
-        return output
+        try model.encode(utf8, .pattern(pattern), threads: nil)
     }
 
-    public func bytes(of id: Int32) -> [UInt8] {
-        guard id >= 0, id < tokenEnds.count else { return [] }
-        return Array(tokenBytes[(id == 0 ? 0 : tokenEnds[Int(id) - 1])..<tokenEnds[Int(id)]])
+    /// The ids of `utf8` by at most so many threads; the ids are the same for any number.
+    public func encode(utf8: UnsafeBufferPointer<UInt8>, threads: Int?) throws -> [Int32] {
+        try model.encode(utf8, .pattern(pattern), threads: threads)
     }
+
+    public func bytes(of id: Int32) -> [UInt8] { model.table.token(id).map { Array($0) } ?? [] }
 
     public func decode(_ ids: [Int32]) -> String {
         var all: [UInt8] = []
         all.reserveCapacity(ids.count * 4)
-        for id in ids where id >= 0 && id < tokenEnds.count {
-            all.append(contentsOf: tokenBytes[(id == 0 ? 0 : tokenEnds[Int(id) - 1])..<tokenEnds[Int(id)]])
-        }
+        for id in ids { if let token = model.table.token(id) { all.append(contentsOf: token) } }
         return String(decoding: all, as: UTF8.self)
     }
 

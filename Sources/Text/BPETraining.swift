@@ -6,21 +6,22 @@ extension BPETokenizer {
     /// Each step merges the most frequent pair; of equally frequent ones, the pair of smallest ids. The result depends on
     /// the text alone, not on the number of threads.
     public static func train(
-        on text: UnsafeBufferPointer<UInt8>, vocabularySize: Int, pattern: SplitPattern
+        on text: UnsafeBufferPointer<UInt8>, vocabularySize: Int, pattern: SplitPattern, threads: Int? = nil,
+        progress: (_ merges: Int) -> Void = { _ in }
     ) throws -> BPETokenizer {
         guard vocabularySize >= 256, vocabularySize <= 1 << 24 else {
             throw TextError.invalidSetting(
                 name: "the vocabulary size of a bpe tokenizer", value: "\(vocabularySize)",
                 requirement: "256 (the bytes) to 16777216")
         }
-        let chunks = ChunkCounts(text, pattern: pattern)
+        let chunks = ChunkCounts(text, pattern: pattern, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
         guard chunks.distinctBytes < Int(Int32.max) else {
             throw TextError.invalidSetting(
                 name: "the text for bpe training", value: "\(chunks.distinctBytes) bytes of different words",
                 requirement: "below 2147483648; train the tokenizer on a part of it")
         }
         var trainer = BPETrainer(chunks, text: text)
-        return try BPETokenizer(merges: trainer.merges(upTo: vocabularySize - 256), pattern: pattern)
+        return try BPETokenizer(merges: trainer.merges(upTo: vocabularySize - 256, progress), pattern: pattern)
     }
 
     /// Learns merges from `text`; see the other form.
@@ -37,9 +38,9 @@ private struct ChunkCounts {
 
     var distinctBytes: Int { ranges.reduce(0) { $0 + $1.count } }
 
-    init(_ text: UnsafeBufferPointer<UInt8>, pattern: SplitPattern) {
-        let threads = min(ProcessInfo.processInfo.activeProcessorCount, 1 + text.count / 200_000)
-        let pieces = ChunkCounts.pieces(of: text, atMost: threads)
+    init(_ text: UnsafeBufferPointer<UInt8>, pattern: SplitPattern, threads: Int) {
+        let threads = min(threads, 1 + text.count / 200_000)
+        let pieces = ChunkScanner.pieces(of: text, atMost: threads)
         var partial = [(ChunkTable, [Int])?](repeating: nil, count: pieces.count)
         partial.withUnsafeMutableBufferPointer { partial in
             // Every thread reads the text and writes one element of its own.
@@ -64,20 +65,6 @@ private struct ChunkCounts {
             }
         }
         ranges = all.ranges
-    }
-
-    /// Cuts the text where every scan has an edge, so that counting in pieces is counting the whole.
-    private static func pieces(of text: UnsafeBufferPointer<UInt8>, atMost wanted: Int) -> [Range<Int>] {
-        var pieces: [Range<Int>] = []
-        var start = 0
-        for piece in 1..<max(wanted, 1) {
-            var cut = max(start + 1, text.count / wanted * piece)
-            while cut < text.count, !ChunkScanner.isCertainEdge(cut, in: text) { cut += 1 }
-            guard cut < text.count else { break }
-            pieces.append(start..<cut)
-            start = cut
-        }
-        return pieces + [start..<text.count]
     }
 }
 
@@ -127,7 +114,7 @@ private struct BPETrainer {
         }
     }
 
-    mutating func merges(upTo limit: Int) -> [TokenPair] {
+    mutating func merges(upTo limit: Int, _ progress: (Int) -> Void) -> [TokenPair] {
         var merges: [TokenPair] = []
         queueGrown()
         while merges.count < limit, let best = queue.pop() {
@@ -144,6 +131,7 @@ private struct BPETrainer {
             merges.append(pair)
             tokenLengths.append(length)
             queueGrown()
+            if merges.count & 63 == 0 { progress(merges.count) }
         }
         return merges
     }

@@ -76,6 +76,12 @@ public struct Dataset: Sendable {
         case .char: return try CharTokenizer(utf8: text)
         case .byte: return ByteTokenizer()
         case .fixed(let tokenizer): return tokenizer
+        case .file(let path, let pattern):
+            guard !path.isEmpty else {
+                throw TextError.invalidSetting(
+                    name: "data.tokenizer.path", value: "empty", requirement: "the path of a tokenizer, such as gpt2/tokenizer.json")
+            }
+            return try Tokenizers.open(path, pattern: pattern)
         case .bpe(let vocabularySize, let pattern):
             func train() throws -> any Tokenizer {
                 try BPETokenizer.train(on: trainText, vocabularySize: vocabularySize, pattern: pattern)

@@ -58,6 +58,16 @@ struct PairTable: Sendable {
         return value
     }
 
+    /// Calls `body` with every key and its number, in no order that means anything.
+    func forEach(_ body: (UInt64, Int32) -> Void) {
+        for (slot, key) in keys.enumerated() where key != PairTable.vacant { body(key, values[slot]) }
+    }
+
+    /// Gives `key` this number, whether it had one or not.
+    mutating func set(_ key: UInt64, _ value: Int32) {
+        if insert(key, value) != value { values[slot(of: key)] = value }
+    }
+
     private mutating func grow() {
         let (oldKeys, oldValues) = (keys, values)
         keys = Array(repeating: PairTable.vacant, count: oldKeys.count * 2)

@@ -26,6 +26,12 @@ public enum TextError: Error, Equatable, Sendable {
     case damagedTokenizer(reason: String)
     /// Text for a model that came without a tokenizer.
     case noTokenizer
+    /// A tokenizer that uses something this program does not have; `what` names it.
+    case unsupportedTokenizer(what: String)
+    /// A file or folder that should be a tokenizer and cannot be used as one.
+    case unusableTokenizerFile(path: String, reason: String)
+    /// Text that holds a special token where that is not allowed.
+    case forbiddenSpecialToken(token: String, offset: Int)
     /// A token file that does not hold together.
     case damagedTokenFile(path: String, reason: String)
     /// A token id that the vocabulary does not have.
@@ -70,6 +76,12 @@ extension TextError: CustomStringConvertible, LocalizedError {
         case .noTokenizer:
             return "these weights came without a tokenizer that is understood here, so text cannot be read; "
                 + "give token ids instead (sample --ids 1,2,3), or import them again with --tokenizer FOLDER"
+        case .unsupportedTokenizer(let what):
+            return "the tokenizer uses what is not supported: \(what)"
+        case .unusableTokenizerFile(let path, let reason):
+            return "\(path): not a usable tokenizer (\(reason))"
+        case .forbiddenSpecialToken(let token, let offset):
+            return "the text holds the special token \(token) at byte \(offset); allow special tokens, or read them as plain text"
         case .damagedTokenFile(let path, let reason):
             return "\(path): not a usable token file (\(reason)); delete it and it will be made again"
         case .tokenOutOfRange(let id, let position, let vocabularySize):

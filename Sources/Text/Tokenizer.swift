@@ -14,11 +14,19 @@ public protocol Tokenizer: Sendable {
     func bytes(of id: Int32) -> [UInt8]
     /// The text of `ids`: bytes that are not UTF-8 become U+FFFD, and ids that the vocabulary does not have are skipped.
     func decode(_ ids: [Int32]) -> String
+    /// The ids of a text that a model is to continue: with the tokens before it that the tokenizer starts every text with.
+    func encodePrompt(_ text: String) throws -> [Int32]
+    /// What decoding takes from the start of a text.
+    var leadingStrip: LeadingStrip? { get }
     /// The tokenizer as JSON, the same bytes every time; `Tokenizers.load` reads it.
     func serialized() -> Data
 }
 
 extension Tokenizer {
+    public var leadingStrip: LeadingStrip? { nil }
+
+    public func encodePrompt(_ text: String) throws -> [Int32] { try encode(text) }
+
     public func encode(_ text: String) throws -> [Int32] {
         var text = text
         return try text.withUTF8 { try encode(utf8: $0) }
@@ -27,7 +35,8 @@ extension Tokenizer {
     public func decode(_ ids: [Int32]) -> String {
         var all: [UInt8] = []
         all.reserveCapacity(ids.count * 4)
-        for id in ids { all.append(contentsOf: bytes(of: id)) }
+        var strip = leadingStrip
+        for id in ids { all.append(contentsOf: strip?.apply(bytes(of: id)) ?? bytes(of: id)) }
         return String(decoding: all, as: UTF8.self)
     }
 }
@@ -36,6 +45,7 @@ extension Tokenizer {
 public enum Tokenizers {
     /// The tokenizer saved in `data`.
     public static func load(_ data: Data) throws -> any Tokenizer {
+        if let tokenizer = try PublishedTokenizer.saved(data) { return tokenizer }
         let saved: SavedTokenizer
         do {
             saved = try JSONDecoder().decode(SavedTokenizer.self, from: data)
@@ -96,13 +106,18 @@ struct SavedTokenizer: Codable {
 public struct StreamingDecoder: Sendable {
     private let tokenizer: any Tokenizer
     private var pending: [UInt8] = []
+    private var strip: LeadingStrip?
 
-    /// A decoder at the start of a text.
-    public init(tokenizer: any Tokenizer) { self.tokenizer = tokenizer }
+    /// A decoder at the start of a text, or of what continues one.
+    public init(tokenizer: any Tokenizer, continuing: Bool = false) {
+        self.tokenizer = tokenizer
+        strip = continuing ? nil : tokenizer.leadingStrip
+    }
 
     /// The text that `id` completes, which may be empty.
     public mutating func append(_ id: Int32) -> String {
-        pending.append(contentsOf: tokenizer.bytes(of: id))
+        let bytes = tokenizer.bytes(of: id)
+        pending.append(contentsOf: strip?.apply(bytes) ?? bytes)
         let ready = pending.count - UTF8Scalars.incompleteSuffixLength(of: pending)
         guard ready > 0 else { return "" }
         let text = String(decoding: pending[..<ready], as: UTF8.self)

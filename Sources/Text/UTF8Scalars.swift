@@ -95,4 +95,14 @@ package enum UTF8Scalars {
         }
         return 0
     }
+
+    /// The scalar that ends at `end`, which must be above 0; `malformed` where none does.
+    static func scalar(before end: Int, in text: UnsafeBufferPointer<UInt8>) -> UInt32 {
+        guard let bytes = text.baseAddress else { return malformed }
+        for start in stride(from: end - 1, through: max(0, end - 4), by: -1) {
+            let (value, length) = decode(bytes, at: start, end: end)
+            if value != malformed, start + length == end { return value }
+        }
+        return malformed
+    }
 }

@@ -72,9 +72,8 @@ public struct TrainOptions: OptionGroup {
 /// Options of the `bpe` tokenizer.
 public struct BPEOptions: OptionGroup {
     public var vocabSize = 1024
-    public var pattern = Pattern.gpt4
+    public var pattern = SplitPattern.gpt4
     public init() {}
-    public enum Pattern: String, OptionEnum { case gpt2, gpt4 }
     public static var options: [Option<Self>] {
         [
             Option("vocab_size", \.vocabSize, .within(256...1_000_000), help: "tokens: 256 bytes and the merges learned"),
@@ -92,6 +91,19 @@ public struct ImportedTokenizerOptions: OptionGroup {
     }
 }
 
+/// Options of the `file` tokenizer.
+public struct TokenizerFileOptions: OptionGroup {
+    public var path = ""
+    public var pattern = ""
+    public init() {}
+    public static var options: [Option<Self>] {
+        [
+            Option("path", \.path, help: "tokenizer.json, GPT-2's files, tiktoken's ranks, or a folder of them"),
+            Option("pattern", \.pattern, help: "how text is split, for files that do not say"),
+        ]
+    }
+}
+
 /// Everything that configs can name.
 public struct Registries: Sendable {
     public var components = Registry.standard
@@ -101,7 +113,10 @@ public struct Registries: Sendable {
         slot.register("char", "one token a Unicode scalar of the text", NoOptions.self) { _ in .char }
         slot.register("byte", "one token a byte", NoOptions.self) { _ in .byte }
         slot.register("bpe", "byte pairs, learned from the training text", BPEOptions.self) {
-            .bpe(vocabularySize: $0.vocabSize, pattern: $0.pattern == .gpt2 ? .gpt2 : .gpt4)
+            .bpe(vocabularySize: $0.vocabSize, pattern: $0.pattern)
+        }
+        slot.register("file", "a tokenizer from a file or folder, kept with the run", TokenizerFileOptions.self) {
+            .file(path: $0.path, pattern: $0.pattern.isEmpty ? nil : $0.pattern)
         }
         slot.register("imported", "that of imported weights, kept with their run; by itself only ids", ImportedTokenizerOptions.self) {
             .fixed(IdTokenizer(vocabularySize: $0.vocabSize))

@@ -34,7 +34,7 @@ public final class Sampler {
         prompt: String, _ options: SamplingOptions, onText: (_ sample: Int, _ piece: String) -> Bool
     ) throws -> Int {
         try options.validate()
-        let ids = try tokenizer.encode(prompt)
+        let ids = try tokenizer.encodePrompt(prompt)
         return generate(ids.isEmpty ? [startToken] : ids, options, { _, _ in true }, onText)
     }
 
@@ -107,7 +107,7 @@ private struct Sample {
     init(_ prompt: [Int32], _ tokenizer: any Tokenizer, _ options: SamplingOptions) {
         tracksSeen = options.repetitionPenalty != 1
         seen = tracksSeen ? Set(prompt) : []
-        decoder = StreamingDecoder(tokenizer: tokenizer)
+        decoder = StreamingDecoder(tokenizer: tokenizer, continuing: true)
         stop = options.stop
     }
 
