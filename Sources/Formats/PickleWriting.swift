@@ -59,3 +59,13 @@ struct PickleWriter {
         bytes += text.utf8
     }
 }
+
+extension PickleValue {
+    /// The pickle of this value, protocol 2.
+    public var pickled: [UInt8] {
+        var writer = PickleWriter()
+        writer.write(self)
+        writer.finish()
+        return writer.bytes
+    }
+}

@@ -3,6 +3,7 @@ import Components
 import Configuration
 import Formats
 import Foundation
+import Text
 import Training
 
 /// Writes a run's weights as another program reads them.
@@ -17,11 +18,18 @@ public struct Exporter {
         facts = try ModelFacts(run.config.model, vocabulary: run.model.size.vocabulary)
     }
 
-    /// Writes the files of `format` into a new folder.
-    /// - Returns: what a person calls the result: "gpt2 of Hugging Face".
+    /// What was written.
+    public struct Exported {
+        /// What a person calls it: "gpt2 of Hugging Face".
+        public let kind: String
+        /// What a person should know.
+        public let notes: [String]
+    }
+
+    /// Writes the files of `format` into a new folder, those of the tokenizer among them.
     /// - Throws: `Failure` for a model that the format cannot express, with what stands in the way; `FormatError` when something cannot be
     ///   written.
-    public func write(_ format: Format, to folder: String) throws -> String {
+    public func write(_ format: Format, to folder: String) throws -> Exported {
         guard !FileManager.default.fileExists(atPath: folder) else {
             throw Failure("\(folder) is there already; nothing is overwritten. Choose another --out")
         }
@@ -33,15 +41,34 @@ public struct Exporter {
         }
         do {
             try writer.write(folder)
-            for file in ImportedTokenizer.files(in: "\(run.folder.path)/tokenizer") {
-                let target = "\(folder)/\(URL(fileURLWithPath: file).lastPathComponent)"
-                try FileManager.default.copyItem(atPath: file, toPath: target)
-            }
+            return Exported(kind: writer.kind, notes: try writeTokenizer(format, to: folder))
         } catch {
             try? FileManager.default.removeItem(atPath: folder)
             throw error
         }
-        return writer.kind
+    }
+
+    /// The files that the weights came with; for weights of our own what the format has for their tokenizer.
+    private func writeTokenizer(_ format: Format, to folder: String) throws -> [String] {
+        let kept = ImportedTokenizer.files(in: "\(run.folder.path)/tokenizer")
+        for file in kept {
+            try FileManager.default.copyItem(atPath: file, toPath: "\(folder)/\(URL(fileURLWithPath: file).lastPathComponent)")
+        }
+        guard kept.isEmpty else { return [] }
+        do {
+            switch format {
+            case .hf: try Tokenizers.write(run.tokenizer, as: .hf, to: folder)
+            case .nanogpt:
+                guard let characters = run.tokenizer as? CharTokenizer else {
+                    return ["nanoGPT has files for the tokens of characters only; the tokenizer stays in \(run.folder.tokenizerPath)"]
+                }
+                let meta = ImportedTokenizer.meta(of: characters)
+                try Data(meta.pickled).write(to: URL(fileURLWithPath: "\(folder)/meta.pkl"))
+            }
+            return []
+        } catch TextError.unsupportedTokenizer(let what) {
+            return ["no tokenizer was written: \(what)"]
+        }
     }
 
     private typealias Writer = (kind: String, write: (String) throws -> Void)

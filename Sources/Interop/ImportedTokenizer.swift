@@ -48,6 +48,17 @@ public enum ImportedTokenizer {
         }
     }
 
+    /// What nanoGPT keeps of a character vocabulary in `meta.pkl`.
+    static func meta(of tokenizer: CharTokenizer) -> PickleValue {
+        let characters = (0..<Int32(tokenizer.vocabularySize)).map { PickleValue.string(tokenizer.decode([$0])) }
+        func table(_ pair: (Int, PickleValue) -> PickleValue.Pair) -> PickleValue { .dictionary(characters.enumerated().map(pair)) }
+        return .dictionary([
+            PickleValue.Pair(key: .string("vocab_size"), value: .int(characters.count)),
+            PickleValue.Pair(key: .string("itos"), value: table { PickleValue.Pair(key: .int($0), value: $1) }),
+            PickleValue.Pair(key: .string("stoi"), value: table { PickleValue.Pair(key: $1, value: .int($0)) }),
+        ])
+    }
+
     /// nanoGPT's `meta.pkl`: `itos` gives the character of each id.
     private static func characters(_ path: String, vocabulary: Int) throws -> (any Tokenizer)? {
         let content = try Pickle.read(path: path)

@@ -25,13 +25,16 @@ enum ExportCommand: Command {
         }
         guard let out = arguments.string("--out") else { throw UsageError("export: --out is missing; name a new folder") }
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: .cpu(), registries)
-        let kind = try Exporter(run).write(format, to: out)
+        let exported = try Exporter(run).write(format, to: out)
         if arguments.has("--json") {
             emit(
-                JSON.object(["run": .string(path), "kind": .string(kind), "out": .string(out), "step": .int(run.checkpoint.step)]).text()
+                JSON.object(["run": .string(path), "kind": .string(exported.kind), "out": .string(out), "step": .int(run.checkpoint.step),
+                    "notes": .array(exported.notes.map { .string($0) }),
+                ]).text()
                     + "\n")
         } else {
-            say("\(kind): \(out)")
+            say("\(exported.kind): \(out)")
+            for note in exported.notes { say("note: \(note)") }
         }
     }
 }

@@ -4,6 +4,7 @@ import Formats
 import Foundation
 import Interop
 import Testing
+import Text
 import Training
 
 /// What a person may hand over by mistake, or somebody with intent: one line each that says what is wrong.
@@ -136,7 +137,7 @@ struct WrongInputTests {
     func exportAndImportAgain(name: String) throws {
         let first = try Importer("\(fixtures)/\(name)/source").write(out: "\(scratch.path)/first")
         let run = try LoadedRun(first.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
-        #expect(try Exporter(run).write(.hf, to: "\(scratch.path)/hf").contains("of Hugging Face"))
+        #expect(try Exporter(run).write(.hf, to: "\(scratch.path)/hf").kind.contains("of Hugging Face"))
         let second = try Importer("\(scratch.path)/hf").write(out: "\(scratch.path)/second")
         let weights = [first, second].map { FileManager.default.contents(atPath: "\($0.path)/checkpoints/step-00000000/model.safetensors") }
         #expect(weights[0] != nil && weights[0] == weights[1])
@@ -157,6 +158,49 @@ struct WrongInputTests {
         #expect(
             message { _ = try Exporter(other).write(.nanogpt, to: "\(scratch.path)/no") }.contains("nanoGPT cannot express this config"))
         #expect(!FileManager.default.fileExists(atPath: "\(scratch.path)/no"))
+    }
+
+    @Test func tokenizersGoAlong() throws {
+        let tokenizers = URL(fileURLWithPath: fixtures).deletingLastPathComponent().path + "/tokenizers"
+        // Trained here with a tokenizer of the hub's kind; its export is imported again, text and all.
+        func trained(_ name: String, _ tokenizer: JSON) throws -> LoadedRun {
+            let config = try RunConfig([
+                "name": .string(name),
+                "model": ["context": 32, "layers": 1, "width": 16, "position": "learned", "mlp": ["type": "gelu", "approximate": "none"],
+                    "attention": ["type": "mha", "heads": 2],
+                ],
+                "data": ["source": "stories", "characters": 20000, "tokenizer": tokenizer], "train": ["steps": 1, "batch": 1, "eval_batches": 1],
+            ])
+            let folder = try RunFolder.create(name: name, out: "\(scratch.path)/\(name)")
+            let trainer = try Trainer(config, dataset: config.dataset(), on: .cpu(threads: 1), folder: folder, resuming: false)
+            _ = try trainer.run()
+            return try LoadedRun(folder.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        }
+        let run = try trained("hub", ["type": "file", "path": .string("\(tokenizers)/gpt2.json")])
+        let exported = try Exporter(run).write(.hf, to: "\(scratch.path)/hub-out")
+        #expect(exported.notes.isEmpty && exported.kind.contains("gpt2"))
+        let again = try Importer("\(scratch.path)/hub-out")
+        let text = "Once upon a time, naïve 42 🙂\n"
+        #expect(try again.notes.isEmpty && again.tokenizer.encode(text) == run.tokenizer.encode(text))
+        let folder = try again.write(out: "\(scratch.path)/hub-again")
+        let loaded = try LoadedRun(folder.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        #expect(try loaded.tokenizer.decode(loaded.tokenizer.encode(text)) == text)
+        // Our own byte pairs become a tokenizer.json too; characters do not, and say so; nanoGPT has a file for them.
+        let pairs = try trained("pairs", ["type": "bpe", "vocab_size": 300])
+        #expect(try Exporter(pairs).write(.hf, to: "\(scratch.path)/pairs-out").notes.isEmpty)
+        #expect(try Importer("\(scratch.path)/pairs-out").tokenizer.encode(text) == pairs.tokenizer.encode(text))
+        let characters = try trained("characters", "char")
+        #expect(try Exporter(characters).write(.hf, to: "\(scratch.path)/hf").notes.first?.contains("no tokenizer was written") == true)
+        #expect(try Exporter(characters).write(.nanogpt, to: "\(scratch.path)/nano").notes.isEmpty)
+        let nano = try Importer("\(scratch.path)/nano")
+        #expect(try nano.tokenizer.kind == "char" && nano.tokenizer.encode("the") == characters.tokenizer.encode("the"))
+        // Tokenizers that do not fit leave the weights usable, by ids.
+        let larger = try Importer("\(fixtures)/gpt2/source", tokenizer: "\(scratch.path)/hub-out")
+        #expect(larger.tokenizer.kind == "ids" && larger.notes.contains { $0.contains("belongs to another model") })
+        try FileManager.default.createDirectory(atPath: "\(scratch.path)/odd", withIntermediateDirectories: true)
+        try Data("{}".utf8).write(to: URL(fileURLWithPath: "\(scratch.path)/odd/tokenizer.json"))
+        let odd = try Importer("\(fixtures)/gpt2/source", tokenizer: "\(scratch.path)/odd")
+        #expect(odd.tokenizer.kind == "ids" && odd.notes.contains { $0.contains("odd/tokenizer.json") && !$0.contains("\n") })
     }
 
     @Test func withoutATokenizer() throws {
