@@ -54,7 +54,8 @@ public struct Exporter {
         for file in kept {
             try FileManager.default.copyItem(atPath: file, toPath: "\(folder)/\(URL(fileURLWithPath: file).lastPathComponent)")
         }
-        guard kept.isEmpty else { return [] }
+        // What came without a tokenizer leaves without one.
+        guard kept.isEmpty, !(run.tokenizer is IdTokenizer) else { return [] }
         do {
             switch format {
             case .hf: try Tokenizers.write(run.tokenizer, as: .hf, to: folder)

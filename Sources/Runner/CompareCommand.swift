@@ -130,7 +130,7 @@ enum CompareCommand: Command {
         if arguments.has("--json") {
             emit(results.json.merging(["runs_trained": .int(trained)], known: { _, _ in nil }).text() + "\n")
         } else {
-            progress.end(table, folder)
+            progress.end(table, folder, isWritten: results.runsFinished > 0)
         }
         if results.runsFinished == 0 {
             throw Failure(

@@ -99,12 +99,12 @@ final class CompareProgress {
         )
     }
 
-    func end(_ table: CompareTable, _ folder: ComparisonFolder) {
+    func end(_ table: CompareTable, _ folder: ComparisonFolder, isWritten: Bool) {
         say("")
         for line in table.table(nameWidth: max(16, width / 2 - 8)).lines(width: width) { say(line) }
         say("")
         for line in table.failures + table.notes { sayWrapped(line) }
-        sayWrapped("written: \(folder.path)/results.json, results.csv, results.md")
+        if isWritten { sayWrapped("written: \(folder.path)/results.json, results.csv, results.md") }
     }
 
     private func count(_ number: Int, _ noun: String) -> String { "\(number.grouped) \(noun)\(number == 1 ? "" : "s")" }

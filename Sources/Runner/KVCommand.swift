@@ -19,6 +19,7 @@ enum KVCommand: Command {
         Flag("--dtype", "TYPE", "keys and values in float32, bfloat16 or int8, or all for each of them (float32)"),
         Flag("--memory", "SIZE", "also what fits in so much memory, such as 8GiB, weights included"),
         Flag("--layers", "layer by layer"),
+        Flag("--one-by-one", "decode every token by itself; by default all but the last 24 pass in larger pieces"),
         Flag.weights, Flag.checkpoint, Flag.device, Flag.threads, Flag.json,
     ]
 
@@ -91,8 +92,8 @@ enum KVCommand: Command {
         var headline: String {
             let shapes = shape.cacheShapes
             func all(_ values: [String]) -> String { Set(values).count == 1 ? values[0] : values.joined(separator: " ") }
-            return "\(config.name): \(shapes.count) layers; key/value heads \(all(shapes.map { String($0.kvHeads) })) of "
-                + "\(all(shapes.map { String($0.headDim) })), query heads \(all(shape.fullCacheShapes.map { String($0.kvHeads) })); window "
+            return "\(config.name): \(shapes.count) layers; key/value heads \(all(shapes.map { String($0.kvHeads) })), query heads "
+                + "\(all(shape.fullCacheShapes.map { String($0.kvHeads) })), of \(all(shapes.map { String($0.headDim) })) numbers each; window "
                 + all(shapes.map { $0.window.map(String.init) ?? "all" })
         }
 
@@ -105,13 +106,14 @@ enum KVCommand: Command {
             for type in question.types {
                 for batch in question.batches {
                     for length in question.contexts ?? [model.size.context] {
-                        let point = KVMeasurement.measure(model, on: context, batch: batch, context: length, type: type) { done in
+                        let point = KVMeasurement.measure(model, on: context, batch: batch, context: length, type: type, singly: arguments.has("--one-by-one")) { done in
                             progress.show("\(config.name): \(done.grouped) of \(length.grouped) tokens")
                         }
                         progress.clear()
                         let capacity = question.memory.map {
                             KVCapacity(
-                                model.cacheShapes, type: type, memory: $0, weights: weights, batch: batch, context: length)
+                                model.cacheShapes, type: type, memory: $0, weights: weights, batch: batch, context: length,
+                                longest: model.positionLimit)
                         }
                         if showsText { KVTable.show(point, capacity, question, weights: weights) }
                         rows.append(KVTable.json(point, capacity))

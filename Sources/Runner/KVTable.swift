@@ -7,7 +7,7 @@ import Training
 /// How measurements of the KV cache are shown.
 enum KVTable {
     private static let columns = [
-        ("type", 9), ("batch", 7), ("context", 9), ("a token", 11), ("formula", 12), ("allocated", 12), ("measured", 12), ("saved", 8),
+        ("type", 9), ("batch", 7), ("context", 9), ("a token", 11), ("formula", 12), ("allocated", 12), ("measured", 12), ("fixed", 11), ("saved", 8),
         ("a step reads", 14), ("tokens/s", 10),
     ]
 
@@ -18,7 +18,8 @@ enum KVTable {
         let fields = [
             point.type.rawValue, String(point.batch), point.context.grouped, token.asBytes, point.formulaBytes.asBytes,
             point.allocatedBytes == point.formulaBytes ? "the same" : point.allocatedBytes.asBytes,
-            point.residentBytes?.asBytes ?? "unknown", "\((saved(point) * 100).fixed(1)) %", point.bytesReadPerStep.asBytes,
+            point.residentBytes?.asBytes ?? "unknown", point.fixedBytes?.asBytes ?? "unknown",
+            "\((saved(point) * 100).fixed(1)) %", point.bytesReadPerStep.asBytes,
             point.decodeTokensPerSecond.fixed(1),
         ]
         say("  " + zip(fields, columns).map { $0.leftPadded(to: $1.1) }.joined())
@@ -28,7 +29,9 @@ enum KVTable {
                 say("    layer \(index): \(window), \(layer.capacity.grouped) positions, \(layer.allocatedBytes.asBytes)")
             }
         }
-        if let capacity, let memory = question.memory {
+        if let capacity, let memory = question.memory, capacity.lacksRoomForWeights {
+            say("    \(memory.asBytes) do not hold the weights (\(weights.asBytes))")
+        } else if let capacity, let memory = question.memory {
             let context = capacity.context == KVCapacity.unlimited ? "any number of tokens" : "\(capacity.context.grouped) tokens"
             say(
                 "    \(memory.asBytes) hold the weights (\(weights.asBytes)) and \(capacity.batch.grouped) sequences of \(point.context.grouped) "

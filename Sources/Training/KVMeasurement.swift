@@ -33,10 +33,12 @@ public struct KVMeasurement: Sendable {
         public let allocatedBytes: Int
     }
 
-    /// Decodes `context` tokens for each of `batch` sequences, the last ones one at a time.
-    /// - Parameter steps: how many of them are timed.
+    /// Passes `context` tokens through the model for each of `batch` sequences, the last ones one at a time.
+    /// - Parameters:
+    ///   - steps: how many of the last are timed.
+    ///   - singly: whether all are passed one at a time, which takes long and fills the cache with the same.
     public static func measure(
-        _ model: Model, on device: Context, batch: Int, context: Int, type: DType, steps: Int = 24,
+        _ model: Model, on device: Context, batch: Int, context: Int, type: DType, steps: Int = 24, singly: Bool = false,
         progress: (_ done: Int) -> Void = { _ in }
     ) -> KVMeasurement {
         func settled() -> Int? {
@@ -51,7 +53,7 @@ public struct KVMeasurement: Sendable {
         let before = settled()
         var cache: KVCache? = KVCache(model.cacheShapes, contextLength: context, batch: batch, type: type, on: device)
         let allocated = cache?.layerByteCounts ?? []
-        let single = min(steps, context), piece = max(1, min(512, 4096 / batch))
+        let single = singly ? context : min(steps, context), piece = max(1, min(512, 4096 / batch))
         var seconds: [Double] = []
         func pass(_ count: Int) {
             guard let cache else { return }
@@ -77,7 +79,7 @@ public struct KVMeasurement: Sendable {
             fullBytes: model.fullCacheShapes.reduce(0) { $0 + $1.byteCount(type, batch: batch, context: context) },
             bytesReadPerStep: batch
                 * shapes.reduce(0) { $0 + min(context, $1.window ?? context) * $1.bytesPerToken(type) },
-            decodeTokensPerSecond: Double(batch) / seconds.sorted()[seconds.count / 2],
+            decodeTokensPerSecond: Double(batch) / seconds.suffix(steps).sorted()[min(steps, seconds.count) / 2],
             layers: zip(shapes, allocated).map {
                 Layer(shape: $0, capacity: $0.capacity(context: context), allocatedBytes: $1)
             })
@@ -91,6 +93,8 @@ public struct KVCapacity: Sendable {
     public let batch: Int
     /// Tokens of each of so many sequences, `unlimited` at most; windowed layers alone never fill a memory.
     public let context: Int
+    /// Whether the weights alone take more than there is.
+    public let lacksRoomForWeights: Bool
 
     public static let unlimited = 1 << 32
 
@@ -98,11 +102,13 @@ public struct KVCapacity: Sendable {
     ///   - memory: bytes, of which the weights take `weights`.
     ///   - batch: the sequences that `context` is asked for.
     ///   - context: the tokens that `batch` is asked for.
-    public init(_ shapes: [CacheShape], type: DType, memory: Int, weights: Int, batch: Int, context: Int) {
+    ///   - longest: tokens that the positions allow; nil where there is no end.
+    public init(_ shapes: [CacheShape], type: DType, memory: Int, weights: Int, batch: Int, context: Int, longest: Int? = nil) {
         let free = max(0, memory - weights)
         func bytes(_ context: Int) -> Int { shapes.reduce(0) { $0 + $1.byteCount(type, batch: 1, context: context) } }
         self.batch = free / max(1, bytes(context))
-        var (low, high) = (0, KVCapacity.unlimited)
+        lacksRoomForWeights = memory < weights
+        var (low, high) = (0, min(longest ?? .max, KVCapacity.unlimited))
         // The largest context whose bytes fit, by halving: bytes never fall with the context.
         while low < high {
             let middle = low + (high - low + 1) / 2

@@ -61,6 +61,9 @@ public struct RunFolder: Sendable {
         let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
         let folder = RunFolder(path: trimmed)
         guard FileManager.default.fileExists(atPath: folder.configPath) else {
+            if ComparisonFolder.exists(trimmed) {
+                throw Failure("\(trimmed) is a comparison; name one of its runs, which are in \(trimmed)/runs")
+            }
             let parent = URL(fileURLWithPath: trimmed).deletingLastPathComponent().relativePath
             let names = ((try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []).filter {
                 FileManager.default.fileExists(atPath: "\(parent)/\($0)/config.json")

@@ -43,8 +43,13 @@ package struct CurveChart {
     let curves: [Curve]
     /// The lowest loss there is, where it is known.
     let floor: Double?
+    let xUnit: Ticks.Unit
 
-    package init(name: String, title: String, xTitle: String, yTitle: String, view: View, curves: [Curve], floor: Double?) {
+    package init(
+        name: String, title: String, xTitle: String, yTitle: String, view: View, curves: [Curve], floor: Double?,
+        xUnit: Ticks.Unit = .number
+    ) {
+        self.xUnit = xUnit
         (self.name, self.title, self.xTitle, self.yTitle) = (name, title, xTitle, yTitle)
         (self.view, self.curves, self.floor) = (view, curves, floor)
     }
@@ -76,7 +81,7 @@ package struct CurveChart {
         else { return nil }
         return Chart(
             name: name, title: title, description: description(shown), height: frame.bottom + 44 + Double(legendRows(shown).count) * 20,
-            content: frame.axes(x: x, xTitle: xTitle, y: y, yTitle: yTitle) + floorLine(frame, y, note)
+            content: frame.axes(x: x, xTitle: xTitle, xUnit: xUnit, y: y, yTitle: yTitle) + floorLine(frame, y, note)
                 + drawn(shown, frame, x, y) + endLabels(shown, frame, y) + legend(shown, frame))
     }
 

@@ -9,6 +9,8 @@ struct LayerCharts {
 
     let profiles: [Chart]
     let developments: [Development]
+    /// Variants whose runs logged nothing.
+    let missing: [String]
 
     init(_ data: ReportData) {
         let variants = data.variants.sorted { $0.style.index < $1.style.index }
@@ -20,9 +22,11 @@ struct LayerCharts {
             CurveChart(
                 name: "layers-\(quantity.name)", title: "\(quantity.title) by layer", xTitle: "layer",
                 yTitle: quantity.unit, view: .whole,
-                curves: logged.map { $1.profile(quantity, name: $0.name, style: $0.style) }.filter { !$0.points.isEmpty }, floor: nil
+                curves: logged.map { $1.profile(quantity, name: $0.name, style: $0.style) }.filter { !$0.points.isEmpty }, floor: nil,
+                xUnit: .whole
             ).chart
         }
+        missing = logged.isEmpty ? [] : variants.map(\.name).filter { name in !logged.contains { $0.0.name == name } }
         developments = logged.enumerated().compactMap { place, item in
             let (variant, curves) = item
             let charts = LayerCurves.Quantity.allCases.compactMap { quantity in

@@ -3,7 +3,7 @@ import Foundation
 /// Round values along an axis, and how they are written.
 package struct Ticks: Sendable {
     /// What an axis counts.
-    package enum Unit: Sendable { case number, bytes }
+    package enum Unit: Sendable { case number, whole, bytes }
 
     package let values: [Double]
     package let labels: [String]
@@ -15,6 +15,7 @@ package struct Ticks: Sendable {
         let inUnits = domain.lowerBound / base...domain.upperBound / base
         var marks = scale.kind == .log ? Ticks.logarithmic(inUnits, unit: unit) : []
         if scale.kind == .linear || marks.count < 2 { marks = Ticks.linear(inUnits, count: count) }
+        if unit == .whole { marks = marks.filter { abs($0 - $0.rounded()) < 1e-9 } }
         while marks.count > count * 2 { marks = marks.enumerated().filter { $0.offset % 2 == 0 }.map(\.element) }
         values = marks.map { $0 * base }
         labels =

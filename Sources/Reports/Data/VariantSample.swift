@@ -16,7 +16,7 @@ struct VariantSample {
     /// - Returns: nil where there is neither, with the reason in `problems` unless the runs failed.
     init?(of variant: ReportVariant, tokens: Int, on context: Context, _ registries: Registries, problems: inout [String]) {
         var reason = ""
-        for run in variant.runs where !run.hasFailed {
+        for run in variant.runs where !run.hasFailed && RunFolder.exists(run.folder.path) {
             do {
                 let loaded = try LoadedRun(run.folder.path, checkpoint: "last", on: context, registries)
                 var options = SamplingOptions()
@@ -32,8 +32,8 @@ struct VariantSample {
                 return
             }
         }
-        // Where all runs failed, that has been said.
-        if variant.runs.contains(where: { !$0.hasFailed }) { problems.append("\(variant.name): no sample, \(reason)") }
+        // Where all runs failed, or none has begun, that has been said.
+        if !reason.isEmpty { problems.append("\(variant.name): no sample, \(reason)") }
         return nil
     }
 

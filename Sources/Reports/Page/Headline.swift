@@ -31,6 +31,8 @@ struct Headline {
         let place = "over \(seeds) on \(data.textName)"
         if others.isEmpty {
             sentence = "\(name) is the only variant with a result: \(Headline.loss(loss)) nats a token, \(place)."
+        } else if !best.isJudged {
+            sentence = "\(name) has the lowest validation loss, but training took unequal times: the variants cannot be judged."
         } else if best.seedsFinished < 2 {
             sentence = "\(name) has the lowest validation loss, \(Headline.loss(loss)) nats a token \(place)."
             more.append("With one seed nothing says how much of that is chance; three or more would.")
@@ -45,7 +47,7 @@ struct Headline {
             sentence = "No winner: \(name) has the lowest loss, but \(those) within noise of it, \(place)."
         } else {
             sentence =
-                "\(name) has the lowest loss\(Headline.against(best, data)), \(place); within noise of it: \(near.map(\.name).joined(separator: ", "))."
+                "\(name) has the lowest loss\(Headline.against(best, data)), \(place); within noise of it: \(Headline.some(near.map(\.name)))."
         }
         if !others.isEmpty, best.seedsFinished > 1 {
             let above = best.aboveFloor.map { ", \($0.fixed(3)) above the entropy of the text, which no model can go below" } ?? ""
@@ -57,6 +59,11 @@ struct Headline {
             more.append("Next is \(runnerUp.name), \(difference.mean.fixed(4)) above it\(Headline.p(difference)).")
         }
         return (sentence, more)
+    }
+
+    /// Of many names the first few; the table has them all.
+    private static func some(_ names: [String]) -> String {
+        names.count <= 4 ? names.joined(separator: ", ") : names.prefix(3).joined(separator: ", ") + " and \(names.count - 3) more"
     }
 
     /// ", 0.1752 nats a token below the baseline small (p < 0.001)"

@@ -10,6 +10,7 @@ extension Page {
                 .tag(
                     "p", ["class": "lead"],
                     "Activations and gradients as train.log_statistics wrote them, of the first run of each variant that has them, at \(last). A gradient that grows or dies from layer to layer, or a stream that keeps growing, shows here before the loss tells."
+                        + (charts.layers.missing.isEmpty ? "" : " Not logged: \(charts.layers.missing.joined(separator: ", ")).")
                 ),
                 .tag("div", ["class": "charts"], charts.layers.profiles.map { figure($0) }),
             ]

@@ -26,6 +26,7 @@ enum PageStyle {
         :focus-visible{outline:3px solid var(--accent);outline-offset:2px;border-radius:3px}
         .card{background:var(--card);border:1px solid var(--line);border-radius:10px}
         .scroll{overflow-x:auto;-webkit-overflow-scrolling:touch}
+        @media (max-width:900px){.scroll caption span::after{content:" It scrolls sideways."}}
         table{border-collapse:collapse;width:100%;font-size:.83rem;font-variant-numeric:tabular-nums}
         caption{text-align:left;color:var(--muted);padding:.7rem .9rem .3rem;font-size:.875rem}
         caption span{position:sticky;left:.9rem;display:inline-block;max-width:min(100%,calc(100vw - 64px))}

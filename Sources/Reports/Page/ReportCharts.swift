@@ -53,7 +53,7 @@ struct ReportCharts {
                 xTitle: "nats a token; below zero is better",
                 rows: data.variants.compactMap { variant in
                     guard let difference = variant.row.difference else { return nil }
-                    let words = CompareTable.words(difference.verdict)
+                    let words = CompareTable.verdict(variant.row) ?? ""
                     return DotChart.Row(
                         name: variant.name, style: variant.style, estimate: difference.estimate.values, mean: difference.mean,
                         interval: difference.interval, note: "\(difference.mean.signedFixed(4)), \(words)")

@@ -36,7 +36,7 @@ package struct CompareTable {
                 ? "baseline"
                 : difference.map { $0.mean.signedFixed(4) + CompareTable.spread($0.interval == nil ? nil : $0.estimate.halfWidth) }
                     ?? "",
-            difference?.pValue.map(CompareTable.p) ?? "", difference.map { CompareTable.words($0.verdict) } ?? "",
+            difference?.pValue.map(CompareTable.p) ?? "", CompareTable.verdict(row) ?? "",
             row.bitsPerByte?.fixed(4) ?? row.accuracy.map { ($0 * 100).fixed(1) + " %" } ?? "", row.aboveFloor.map(CompareTable.loss) ?? "",
             row.parameters.grouped,
             Double(row.flopsPerToken).shortened, row.trainTokensPerSecond.map(\.grouped) ?? "",
@@ -49,7 +49,12 @@ package struct CompareTable {
     static func spread(_ value: Double?) -> String { value.map { " ± \($0.fixed(4))" } ?? "" }
     static func p(_ value: Double) -> String { value < 0.001 ? "<0.001" : value.fixed(3) }
 
-    static func words(_ verdict: PairedDifference.Verdict) -> String {
+    /// What can be said of a row's difference to the baseline; nil where there is none.
+    static func verdict(_ row: ComparisonRow) -> String? {
+        row.difference.map { row.isJudged ? words($0.verdict) : "not judged" }
+    }
+
+    private static func words(_ verdict: PairedDifference.Verdict) -> String {
         switch verdict {
         case .lower: "better"
         case .higher: "worse"
@@ -72,7 +77,12 @@ package struct CompareTable {
         if let best = results.best, results.rows.count > 1 {
             let near = results.rows.filter(\.isWithinNoiseOfBest), unjudged = results.unjudgedAgainstBest
             let has = "* \(best) has the lowest loss" + CompareTable.restriction(results.rows, best)
-            if comparison.seeds < 2 {
+            let others = results.rows.filter { $0.name != best && $0.loss != nil }
+            if others.isEmpty {
+                notes.append("* \(best) is the only variant with a result.")
+            } else if results.hasUnequalTimes {
+                notes.append("\(has), but training took unequal times, so that says little: see the warning.")
+            } else if comparison.seeds < 2 {
                 notes.append("\(has); with one seed nothing says how much of that is chance: use --seeds 3 or more.")
             } else if near.isEmpty, unjudged.isEmpty {
                 notes.append("\(has), and every other differs from it by more than noise.")
@@ -92,11 +102,12 @@ package struct CompareTable {
             : (isWhole ? "\(comparison.seeds) seeds" : "the seeds that finished, of \(comparison.seeds)")
                 + ", ± the 95 % interval of the mean (Student's t)"
         notes.append(
-            "val loss: nats a\(text.isTask ? "n answer" : " token") after the last step, over the same \(results.judgedTokens.grouped) validation tokens of \(text.name) "
+            "val loss: nats (natural logarithm; lower is better) a\(text.isTask ? "n answer" : " token") after the last step, over the same \(results.judgedTokens.grouped) validation \(text.isTask ? "answers" : "tokens") of \(text.name) "
                 + "for all; mean of \(seeds).")
         if results.rows.count > 1, comparison.seeds > 1 {
+            let sharesSeeds = Set(comparison.variants.map { $0.seed(0) }).count == 1
             notes.append(
-                "difference: to \(comparison.baseline), paired by seed; p of the paired t test, \"within noise\" where it is 0.05 or more."
+                "difference: to \(comparison.baseline), \(sharesSeeds ? "paired by seed" : "paired in the order of the seeds, which are not the same"); p of the paired t test, \"within noise\" where it is 0.05 or more."
                     + (results.rows.count > 2
                         ? " One true equal in twenty is called different by chance, so with \(results.rows.count - 1) differences be wary of a p just below 0.05."
                         : ""))

@@ -41,6 +41,9 @@ public struct Budget: Sendable, Equatable, CustomStringConvertible {
         guard amount > 0, amount <= 1e30 else {
             throw ConfigError("--budget \(text): the amount must be above zero, and at most 1e30")
         }
+        guard unit == .seconds || unit == .flops || amount == amount.rounded() else {
+            throw ConfigError("--budget \(text): \(unit.rawValue) are counted; write a whole number")
+        }
         (self.unit, self.amount) = (unit, amount)
     }
 

@@ -14,7 +14,7 @@ extension ComparisonRow {
             "val_loss_interval": interval(loss?.interval), "val_losses": .array((loss?.values ?? []).map { .double($0) }),
             "val_bits_per_byte": number(bitsPerByte), "val_accuracy": number(accuracy), "above_floor": number(aboveFloor),
             "difference": number(difference?.mean), "difference_interval": interval(difference?.interval),
-            "p_value": number(difference?.pValue), "verdict": difference.map { .string($0.verdict.rawValue) } ?? .null,
+            "p_value": number(difference?.pValue), "verdict": difference.map { .string(isJudged ? $0.verdict.rawValue : "not_judged") } ?? .null,
             "difference_to_best": number(differenceToBest?.mean), "p_value_to_best": number(differenceToBest?.pValue),
             "parameters": .int(parameters), "flops_per_token": .int(flopsPerToken), "kv_bytes_per_token": .int(kvBytesPerToken),
             "kv_bytes": .int(kvBytes), "train_steps": .int(steps), "train_tokens": .int(tokens), "train_flops": .double(flops),

@@ -26,14 +26,16 @@ public struct ComparisonRow: Sendable {
     public let seedsFinished: Int
     /// What became of the seeds that failed, by `train.seed`.
     public let failures: [(seed: Int, message: String)]
+    /// Whether differences say anything: not where a budget of seconds was missed.
+    public internal(set) var isJudged = true
 }
 
 extension ComparisonRow {
     /// Whether the difference to the best is no larger than chance makes it.
-    public var isWithinNoiseOfBest: Bool { differenceToBest.map { [.noise, .identical].contains($0.verdict) } ?? false }
+    public var isWithinNoiseOfBest: Bool { isJudged && differenceToBest.map { [.noise, .identical].contains($0.verdict) } ?? false }
 
     /// Whether too few seeds are in common with the best to tell.
-    public var isUnjudgedAgainstBest: Bool { differenceToBest?.verdict == .unknown }
+    public var isUnjudgedAgainstBest: Bool { differenceToBest.map { !isJudged || $0.verdict == .unknown } ?? false }
 
     /// A row of runs that belong to no comparison: what only a comparison measures is not known of them.
     /// - Parameters:
@@ -90,7 +92,7 @@ public struct ComparisonResults {
         let best = comparison.variants.map(\.name)
             .filter { !losses($0).isEmpty }
             .min { (losses($0).count < comparison.seeds ? 1 : 0, mean($0)) < (losses($1).count < comparison.seeds ? 1 : 0, mean($1)) }
-        rows = try comparison.variants.map { variant in
+        var rows: [ComparisonRow] = try comparison.variants.map { variant -> ComparisonRow in
             let name = variant.name, own = results[name] ?? [:], costs = try comparison.accounting(of: variant)
             let ordered = own.sorted { $0.key < $1.key }.map(\.value)
             let loss = Estimate(ordered.map(\.valLoss))
@@ -110,22 +112,37 @@ public struct ComparisonResults {
                 trainSeconds: median(ordered.map(\.trainSeconds)), peakMemoryBytes: ordered.map(\.peakMemoryBytes).max(),
                 seedsFinished: own.count, failures: failures[name] ?? [])
         }.sorted { ($0.loss?.mean ?? .infinity, $0.name) < ($1.loss?.mean ?? .infinity, $1.name) }
-        self.best = best
+        let unequal = !ComparisonResults.timesOff(comparison, rows).isEmpty
+        for index in rows.indices where unequal { rows[index].isJudged = false }
+        (self.rows, self.best, hasUnequalTimes) = (rows, best, unequal)
         let all = results.values.flatMap(\.values)
+        // Of a task's examples all are judged, for few of their tokens count: its answers.
+        let text = comparison.text, answers = text.isTask ? all.first?.valTokens : nil
+        judgedTokens = answers ?? (text.isTask ? text.validationTokens : min(comparison.evaluationTokens, text.validationTokens - 1))
         conditions = Set(all.map { [$0.threads, $0.jobs] }).sorted { $0.lexicographicallyPrecedes($1) }.map { ($0[0], $0[1]) }
         runsFinished = all.count
         runsFailed = failures.values.reduce(0) { $0 + $1.count }
         warnings = try comparison.warnings() + ComparisonResults.timeWarning(comparison, rows)
     }
 
+    /// Whether a budget of seconds was missed so far that losses do not compare.
+    public let hasUnequalTimes: Bool
+
+    private static func timesOff(_ comparison: Comparison, _ rows: [ComparisonRow]) -> [(name: String, seconds: Double)] {
+        guard let budget = comparison.budget, budget.unit == .seconds else { return [] }
+        return rows.compactMap { row in row.trainSeconds.map { (row.name, $0) } }
+            .filter { abs($0.1 / budget.amount - 1) > secondsTolerance }
+    }
+
     /// A budget of seconds is kept by steps, and a machine may have been slower, or busier, than when they were measured.
     private static func timeWarning(_ comparison: Comparison, _ rows: [ComparisonRow]) -> [String] {
-        guard let budget = comparison.budget, budget.unit == .seconds else { return [] }
-        let off = rows.compactMap { row in row.trainSeconds.map { (row.name, $0) } }
-            .filter { abs($0.1 / budget.amount - 1) > secondsTolerance }
-        guard !off.isEmpty else { return [] }
-        let words = off.map { String(format: "%@ %.1f s", $0.0, $0.1) }.joined(separator: ", ")
-        return ["training took other times than the budget of \(budget.amount) s by more than \(Int(secondsTolerance * 100)) %: \(words)"]
+        let off = timesOff(comparison, rows)
+        guard let budget = comparison.budget, !off.isEmpty else { return [] }
+        let words = off.map { String(format: "%@ %.1f s", $0.name, $0.seconds) }.joined(separator: ", ")
+        return [
+            "training took other times than the budget of \(budget.amount) s by more than \(Int(secondsTolerance * 100)) %: \(words); "
+                + "the machine was busier than when steps were measured, so nothing is judged: use --budget steps or flops, or a quiet machine"
+        ]
     }
 
     private static let secondsTolerance = 0.1
@@ -141,12 +158,8 @@ public struct ComparisonResults {
 
     public var isComplete: Bool { runsFinished + runsFailed == comparison.runs.count }
 
-    /// Validation tokens that losses are means of.
-    public var judgedTokens: Int {
-        let text = comparison.text
-        // Of a task's examples all are judged, for few of their tokens count.
-        return text.isTask ? text.validationTokens : min(comparison.evaluationTokens, text.validationTokens - 1)
-    }
+    /// Validation tokens that losses are means of; of a task, its answers.
+    public let judgedTokens: Int
 }
 
 private func median(_ values: [Double]) -> Double? {

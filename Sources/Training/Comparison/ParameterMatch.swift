@@ -11,7 +11,7 @@ struct ParameterMatch {
     let registries: Registries
 
     /// How far the hidden size may go, as a factor: further, the feed-forward would be another one.
-    private static let hiddenRange = 0.5...2.0
+    private static let hiddenRange = 0.25...4.0
     /// Parameter counts this near, as a share, need no change.
     private static let nearEnough = 0.001
 
@@ -22,7 +22,8 @@ struct ParameterMatch {
         guard !isNear(count) else { return variant }
         guard let found = byHidden(variant.config, count) ?? byWidth(variant.config) else {
             throw ConfigError(
-                "--match parameters: no hidden size or width brings its \(count) parameters near the baseline's \(target)",
+                "--match parameters: no hidden size or width brings the \(count) parameters of \(variant.name) near the baseline's \(target); "
+                    + "leave that variant out, or give it sizes that come nearer",
                 file: variant.source)
         }
         let share = (Double(found.parameters) / Double(target) - 1) * 100
@@ -45,7 +46,7 @@ struct ParameterMatch {
     }
 
     /// By `model.mlp.hidden`, which parameters grow with in a straight line; nil where the feed-forward has no such one
-    /// size for all layers, or where the size would have to change by more than twofold.
+    /// size for all layers, or where the size would have to change by more than fourfold.
     private func byHidden(_ config: RunConfig, _ count: Int) -> Found? {
         let mlp = config.resolved[path: "model.mlp"]
         guard let mlp, mlp["by_layer"] == nil, mlp["hidden"] == .null || mlp["hidden"]?.intValue != nil,

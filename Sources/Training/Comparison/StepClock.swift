@@ -6,26 +6,31 @@ import Foundation
 /// The steps that fit are settled before training: a schedule must know its end, and a run that is continued must come to
 /// the same end. What the runs then really took is in the results.
 enum StepClock {
-    /// Steps of a first look, and how long the measurement after it is to take.
-    private static let firstSteps = 3, secondsToMeasure = 1.0
+    /// Steps of a first look; how long the rounds after it are to take for each variant, and how many there are.
+    private static let firstSteps = 3, secondsToMeasure = 2.0, rounds = 5
 
-    /// Seconds a step, by variant: the mean over about a second of steps.
+    /// Seconds a step, by variant: the median of rounds in which every variant has its turn, so that what else the machine
+    /// does meanwhile falls on all of them.
     /// - Throws: `ConfigError`.
     static func measure(
         _ variants: [Variant], vocabulary: Int, threads: Int?, progress: (String) -> Void
     ) throws -> [String: Double] {
-        var seconds: [String: Double] = [:]
-        for (index, variant) in variants.enumerated() {
-            progress("measuring a step of \(variant.name) (\(index + 1) of \(variants.count))")
-            func time(_ steps: Int) throws -> [Double] {
-                try Benchmark.training(variant.config, vocabulary: vocabulary, steps: steps, threads: threads).stepSeconds
+        var steps: [String: Int] = [:], means: [String: [Double]] = [:]
+        for round in 0..<rounds {
+            progress("measuring how long steps take, round \(round + 1) of \(rounds)")
+            for variant in variants {
+                func time(_ steps: Int) throws -> [Double] {
+                    try Benchmark.training(variant.config, vocabulary: vocabulary, steps: steps, threads: threads).stepSeconds
+                }
+                if steps[variant.name] == nil {
+                    let first = try time(firstSteps).min() ?? 1
+                    steps[variant.name] = Int(max(1, min(400, secondsToMeasure / Double(rounds) / max(first, 1e-6))))
+                }
+                let measured = try time(steps[variant.name] ?? 1)
+                means[variant.name, default: []].append(measured.reduce(0, +) / Double(measured.count))
             }
-            let first = try time(firstSteps).min() ?? 1
-            let steps = Int(max(Double(firstSteps), min(2000, secondsToMeasure / max(first, 1e-6))))
-            let measured = try time(steps)
-            seconds[variant.name] = measured.reduce(0, +) / Double(measured.count)
         }
-        return seconds
+        return means.mapValues { $0.sorted()[$0.count / 2] }
     }
 }
 

@@ -74,6 +74,24 @@ struct ResultsTests {
         #expect(last["val_loss"] == .null && last["val_loss_interval"] == .null && last["failures"]?.arrayValue?.count == 5)
     }
 
+    /// Where a budget of seconds was missed, losses are not of equal terms, and nothing is judged.
+    @Test(arguments: [(1.5, true), (1.62, true), (3.0, false), (0.6, false)])
+    func timesOfABudget(seconds: Double, isJudged: Bool) throws {
+        let place = folder.path
+        var request = Comparison.Request(VariantRequest(configs: ["a", "b"].map { "\(place)/\($0).json" }))
+        (request.seeds, request.budget) = (2, Budget(.seconds, seconds))
+        var timed = try Comparison(request)
+        try timed.settleSteps(threads: 1)
+        var statuses: [String: ComparedRun.Status] = [:]
+        for run in timed.runs { statuses[run.label] = try result((run.variant.name == "a" ? 0.8 : 0.5) + 0.001 * Double(run.index * run.index)) }
+        statuses["b/6"] = try result(0.52)
+        let found = try ComparisonResults(timed, statuses: statuses)
+        #expect(found.hasUnequalTimes != isJudged && found.warnings.contains { $0.contains("nothing is judged") } != isJudged)
+        let verdicts = try #require(found.json["rows"]?.arrayValue).compactMap { $0["verdict"]?.stringValue }
+        #expect(verdicts == [isJudged ? "lower" : "not_judged"])
+        #expect(found.unjudgedAgainstBest == (isJudged ? [] : ["a"]) && found.withinNoiseOfBest.isEmpty)
+    }
+
     @Test func commaSeparated() throws {
         let found = try results(["a": ResultsTests.base, "c,\"x\"": [0.9, nil, nil, nil, nil]])
         let lines = found.csv.components(separatedBy: "\r\n")
