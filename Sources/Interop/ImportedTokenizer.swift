@@ -40,7 +40,9 @@ public enum ImportedTokenizer {
             // Fewer is usual: vocabularies are padded.
             guard tokenizer.vocabularySize <= vocabulary else {
                 return .unusable(
-                    reason: "\(folder): its tokenizer has \(tokenizer.vocabularySize) tokens, the model \(vocabulary); it belongs to another model")
+                    reason:
+                        "\(folder): its tokenizer has \(tokenizer.vocabularySize) tokens, the model \(vocabulary); it belongs to another model"
+                )
             }
             return .tokenizer(tokenizer)
         } catch let error as TextError {

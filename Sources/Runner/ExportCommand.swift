@@ -28,7 +28,8 @@ enum ExportCommand: Command {
         let exported = try Exporter(run).write(format, to: out)
         if arguments.has("--json") {
             emit(
-                JSON.object(["run": .string(path), "kind": .string(exported.kind), "out": .string(out), "step": .int(run.checkpoint.step),
+                JSON.object([
+                    "run": .string(path), "kind": .string(exported.kind), "out": .string(out), "step": .int(run.checkpoint.step),
                     "notes": .array(exported.notes.map { .string($0) }),
                 ]).text()
                     + "\n")

@@ -106,7 +106,9 @@ enum KVCommand: Command {
             for type in question.types {
                 for batch in question.batches {
                     for length in question.contexts ?? [model.size.context] {
-                        let point = KVMeasurement.measure(model, on: context, batch: batch, context: length, type: type, singly: arguments.has("--one-by-one")) { done in
+                        let point = KVMeasurement.measure(
+                            model, on: context, batch: batch, context: length, type: type, singly: arguments.has("--one-by-one")
+                        ) { done in
                             progress.show("\(config.name): \(done.grouped) of \(length.grouped) tokens")
                         }
                         progress.clear()

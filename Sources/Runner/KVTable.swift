@@ -7,7 +7,8 @@ import Training
 /// How measurements of the KV cache are shown.
 enum KVTable {
     private static let columns = [
-        ("type", 9), ("batch", 7), ("context", 9), ("a token", 11), ("formula", 12), ("allocated", 12), ("measured", 12), ("fixed", 11), ("saved", 8),
+        ("type", 9), ("batch", 7), ("context", 9), ("a token", 11), ("formula", 12), ("allocated", 12), ("measured", 12), ("fixed", 11),
+        ("saved", 8),
         ("a step reads", 14), ("tokens/s", 10),
     ]
 

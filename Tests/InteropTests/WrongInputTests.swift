@@ -166,10 +166,12 @@ struct WrongInputTests {
         func trained(_ name: String, _ tokenizer: JSON) throws -> LoadedRun {
             let config = try RunConfig([
                 "name": .string(name),
-                "model": ["context": 32, "layers": 1, "width": 16, "position": "learned", "mlp": ["type": "gelu", "approximate": "none"],
+                "model": [
+                    "context": 32, "layers": 1, "width": 16, "position": "learned", "mlp": ["type": "gelu", "approximate": "none"],
                     "attention": ["type": "mha", "heads": 2],
                 ],
-                "data": ["source": "stories", "characters": 20000, "tokenizer": tokenizer], "train": ["steps": 1, "batch": 1, "eval_batches": 1],
+                "data": ["source": "stories", "characters": 20000, "tokenizer": tokenizer],
+                "train": ["steps": 1, "batch": 1, "eval_batches": 1],
             ])
             let folder = try RunFolder.create(name: name, out: "\(scratch.path)/\(name)")
             let trainer = try Trainer(config, dataset: config.dataset(), on: .cpu(threads: 1), folder: folder, resuming: false)

@@ -83,7 +83,9 @@ struct ResultsTests {
         var timed = try Comparison(request)
         try timed.settleSteps(threads: 1)
         var statuses: [String: ComparedRun.Status] = [:]
-        for run in timed.runs { statuses[run.label] = try result((run.variant.name == "a" ? 0.8 : 0.5) + 0.001 * Double(run.index * run.index)) }
+        for run in timed.runs {
+            statuses[run.label] = try result((run.variant.name == "a" ? 0.8 : 0.5) + 0.001 * Double(run.index * run.index))
+        }
         statuses["b/6"] = try result(0.52)
         let found = try ComparisonResults(timed, statuses: statuses)
         #expect(found.hasUnequalTimes != isJudged && found.warnings.contains { $0.contains("nothing is judged") } != isJudged)
