@@ -28,11 +28,16 @@ public enum ImportedTokenizer {
     }
 
     /// The tokenizer that files in `folder` describe, for a model of `vocabulary` tokens.
-    /// - Throws: `FormatError` for nanoGPT's `meta.pkl` where it is damaged or belongs to another model.
+    /// - Throws: `TextError` for nanoGPT's `meta.pkl` where it is damaged, `FormatError` where it belongs to another model.
     public static func tokenizer(in folder: String, vocabulary: Int) throws -> Found {
         let meta = "\(folder)/meta.pkl"
         if FileManager.default.fileExists(atPath: meta) {
-            return try characters(meta, vocabulary: vocabulary).map { .tokenizer($0) } ?? .none
+            let tokenizer = try Tokenizers.open(meta)
+            guard tokenizer.vocabularySize == vocabulary else {
+                throw FormatError(
+                    meta, "has \(tokenizer.vocabularySize) characters, but the model \(vocabulary) tokens; it belongs to another model")
+            }
+            return .tokenizer(tokenizer)
         }
         guard !files(in: folder).isEmpty else { return .none }
         do {
@@ -59,23 +64,5 @@ public enum ImportedTokenizer {
             PickleValue.Pair(key: .string("itos"), value: table { PickleValue.Pair(key: .int($0), value: $1) }),
             PickleValue.Pair(key: .string("stoi"), value: table { PickleValue.Pair(key: $1, value: .int($0)) }),
         ])
-    }
-
-    /// nanoGPT's `meta.pkl`: `itos` gives the character of each id.
-    private static func characters(_ path: String, vocabulary: Int) throws -> (any Tokenizer)? {
-        let content = try Pickle.read(path: path)
-        guard let pairs = content["itos"]?.pairs else { throw FormatError(path, "has no itos: a table of characters by id") }
-        var points = [UInt32?](repeating: nil, count: pairs.count)
-        for pair in pairs {
-            guard let id = pair.key.intValue, points.indices.contains(id), let text = pair.value.stringValue,
-                text.unicodeScalars.count == 1,
-                let scalar = text.unicodeScalars.first
-            else { throw FormatError(path, "has an itos that is no table of single characters") }
-            points[id] = scalar.value
-        }
-        guard points.count == vocabulary, points.allSatisfy({ $0 != nil }) else {
-            throw FormatError(path, "has \(points.count) characters, but the model \(vocabulary) tokens; it belongs to another model")
-        }
-        return try CharTokenizer(codePoints: points.compactMap { $0 })
     }
 }

@@ -29,7 +29,7 @@ enum EvalCommand: Command {
         let stride = try arguments.int("--stride", in: 1...Int.max)
         let batch = try arguments.int("--batch", in: 1...65536) ?? 8
         let other = arguments.string("--data")
-        let split = arguments.string("--split") ?? (other == nil ? "validation" : "all")
+        let split = arguments.string("--split") ?? (other.map { !PublishedTokens.exists($0) } == true ? "all" : "validation")
         guard ["validation", "train", "all"].contains(split) else {
             throw UsageError("eval: --split \(split) is unknown; use validation, train or all")
         }

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// Tokens in a file mapped into memory, two bytes each where the vocabulary allows it, otherwise four.
@@ -20,19 +21,46 @@ public final class TokenFile: @unchecked Sendable {
     /// The examples that the tokens are; nil for running text.
     let examples: Examples?
     private let storage: Storage
-    private let tokens: UnsafeRawPointer
-    private let isWide: Bool
+    /// In order, none empty unless it is the only one.
+    private let parts: [Part]
+
+    /// Tokens that lie behind one another.
+    struct Part {
+        let tokens: UnsafeRawPointer
+        let count: Int
+        let isWide: Bool
+        /// The number of the first of them.
+        var start = 0
+
+        var largest: UInt32 {
+            isWide
+                ? UnsafeBufferPointer(start: tokens.assumingMemoryBound(to: UInt32.self), count: count).reduce(0) { max($0, $1) }
+                : UInt32(UnsafeBufferPointer(start: tokens.assumingMemoryBound(to: UInt16.self), count: count).reduce(0) { max($0, $1) })
+        }
+
+        func copy(from first: Int, into destination: UnsafeMutableBufferPointer<Int32>) {
+            if isWide {
+                let source = tokens.assumingMemoryBound(to: Int32.self) + first
+                for index in destination.indices { destination[index] = source[index] }
+            } else {
+                let source = tokens.assumingMemoryBound(to: UInt16.self) + first
+                for index in destination.indices { destination[index] = Int32(source[index]) }
+            }
+        }
+    }
 
     /// Memory that is given back at the end.
     private enum Storage {
         case mapped(UnsafeMutableRawPointer, Int)
         case allocated(UnsafeMutableRawPointer)
+        case files([MappedFile])
     }
 
     deinit {
         switch storage {
         case .mapped(let base, let length): munmap(base, length)
         case .allocated(let base): base.deallocate()
+        case .files: break
         }
     }
 
@@ -44,15 +72,14 @@ public final class TokenFile: @unchecked Sendable {
     init(tokens: [Int32], vocabularySize: Int, name: String, examples: Examples?) throws {
         precondition(examples.map { $0.isAnswer.count == tokens.count } ?? true, "every token is an answer or is not")
         try TokenFile.check(tokens, vocabularySize: vocabularySize)
-        isWide = TokenFile.isWide(vocabularySize)
-        let packed = TokenFile.pack(tokens, isWide: isWide)
+        let isWide = TokenFile.isWide(vocabularySize), packed = TokenFile.pack(tokens, isWide: isWide)
         let base = packed.withUnsafeBytes { bytes in
             let base = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.count, 1), alignment: 16)
             UnsafeMutableRawBufferPointer(start: base, count: bytes.count).copyMemory(from: bytes)
             return base
         }
         storage = .allocated(base)
-        self.tokens = UnsafeRawPointer(base)
+        parts = [Part(tokens: UnsafeRawPointer(base), count: tokens.count, isWide: isWide)]
         (count, self.vocabularySize, self.name, self.examples) = (tokens.count, vocabularySize, name, examples)
     }
 
@@ -79,10 +106,29 @@ public final class TokenFile: @unchecked Sendable {
             throw error
         }
         storage = .mapped(base, length)
-        tokens = UnsafeRawPointer(base + TokenFile.headerSize)
-        (isWide, count, vocabularySize) = (header.isWide, header.count, header.vocabularySize)
+        parts = [Part(tokens: UnsafeRawPointer(base + TokenFile.headerSize), count: header.count, isWide: header.isWide)]
+        (count, vocabularySize) = (header.count, header.vocabularySize)
         self.name = name ?? path
         examples = nil
+    }
+
+    /// The tokens of other programs' files, one file after another as they lie in memory.
+    /// - Throws: `TextError` for a token that the vocabulary does not have.
+    init(files: [(file: MappedFile, part: Part)], vocabularySize: Int, name: String) throws {
+        var parts: [Part] = []
+        for (file, part) in files where part.count > 0 {
+            let largest = part.largest
+            guard largest < vocabularySize else {
+                throw TextError.unreadable(
+                    path: file.path, reason: "it has token \(largest), but the tokenizer \(vocabularySize) tokens; another one made it")
+            }
+            var placed = part
+            placed.start = parts.last.map { $0.start + $0.count } ?? 0
+            parts.append(placed)
+        }
+        storage = .files(files.map(\.file))
+        (self.parts, count) = (parts, parts.last.map { $0.start + $0.count } ?? 0)
+        (self.vocabularySize, self.name, examples) = (vocabularySize, name, nil)
     }
 
     /// Writes tokens to a file, all or nothing.
@@ -99,21 +145,32 @@ public final class TokenFile: @unchecked Sendable {
     /// The token at `index`.
     public subscript(index: Int) -> Int32 {
         precondition(index >= 0 && index < count, "token index out of range")
-        return isWide
-            ? tokens.load(fromByteOffset: index * 4, as: Int32.self)
-            : Int32(tokens.load(fromByteOffset: index * 2, as: UInt16.self))
+        var token: Int32 = 0
+        withUnsafeMutablePointer(to: &token) { copy(from: index, into: UnsafeMutableBufferPointer(start: $0, count: 1)) }
+        return token
     }
 
     /// Copies the tokens from `start` on to fill `destination`.
     public func copy(from start: Int, into destination: UnsafeMutableBufferPointer<Int32>) {
         precondition(start >= 0 && start <= count && destination.count <= count - start, "token range out of range")
-        if isWide {
-            let source = tokens.assumingMemoryBound(to: Int32.self) + start
-            for index in destination.indices { destination[index] = source[index] }
-        } else {
-            let source = tokens.assumingMemoryBound(to: UInt16.self) + start
-            for index in destination.indices { destination[index] = Int32(source[index]) }
+        if parts.count == 1 { return parts[0].copy(from: start, into: destination) }
+        var done = 0, number = part(holding: start)
+        while done < destination.count {
+            let part = parts[number], first = start + done - part.start
+            let next = done + min(destination.count - done, part.count - first)
+            part.copy(from: first, into: UnsafeMutableBufferPointer(rebasing: destination[done..<next]))
+            (done, number) = (next, number + 1)
         }
+    }
+
+    /// By halving: there may be thousands.
+    private func part(holding index: Int) -> Int {
+        var (low, high) = (0, parts.count - 1)
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if parts[middle].start <= index { low = middle } else { high = middle - 1 }
+        }
+        return low
     }
 
     /// Targets of a window of `context` tokens that count: all, or the answers of an example.

@@ -16,6 +16,9 @@ extension RunConfig {
                 throw ConfigError(error.description, at: "data", file: file)
             }
         }
+        if !Corpus.knownNames.contains(data.source), PublishedTokens.exists(data.source) {
+            return try PublishedTokens.dataset(data.source, tokenizer: fixed.map { .fixed($0) } ?? tokenizer)
+        }
         let corpus: Corpus
         do {
             corpus = try Corpus.load(source: data.source, seed: UInt64(data.seed), characters: data.characters)

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// The formats that a tokenizer can be written in.
@@ -72,7 +73,11 @@ extension Tokenizers {
             return try load(Data(bytes))
         }
         if bytes.first == 0x80 {
-            throw TextError.damagedTokenizer(reason: "a pickle; nanoGPT's meta.pkl comes in with the import of its checkpoint")
+            do {
+                return try characters(meta: Pickle.read(path: path))
+            } catch let error as FormatError {
+                throw TextError.damagedTokenizer(reason: error.description)
+            }
         }
         if RankFile.isRankFile(bytes) { return try RankFile.read(bytes, pattern: pattern, specials: specials) }
         if VocabularyFiles.isMerges(bytes) {
@@ -128,16 +133,5 @@ extension Tokenizers {
         try Files.makeFolder(Files.folderPath(of: path))
         try Files.writeAtomically(bytes, to: path)
         return path
-    }
-
-    /// The tokenizer of nanoGPT's `meta.pkl`, out of what the pickle holds.
-    /// - Parameter stoi: the id of each character; ids must be those of the characters in order, as nanoGPT makes them.
-    /// - Throws: `TextError.damagedTokenizer`.
-    public static func characters(stoi: [Unicode.Scalar: Int]) throws -> CharTokenizer {
-        let inOrder = stoi.sorted { $0.key < $1.key }
-        for (number, entry) in inOrder.enumerated() where entry.value != number {
-            throw TextError.damagedTokenizer(reason: "the characters of meta.pkl are not numbered in order of their code points")
-        }
-        return try CharTokenizer(codePoints: inOrder.map(\.key.value))
     }
 }
