@@ -62,10 +62,9 @@ public enum PublishedTokens {
     }
 
     private static func needed(_ folder: String) -> TextError {
-        .unreadable(
-            path: folder,
-            reason: "it holds tokens, not text; say what made them: data.tokenizer {\"type\": \"file\", \"path\": …}, such as GPT-2's files"
-        )
+        .invalidSetting(
+            name: "data.tokenizer", value: "one without text",
+            requirement: "the one that made the tokens in \(folder), as {\"type\": \"file\", \"path\": \"gpt2/tokenizer.json\"}")
     }
 
     /// Where the tokens lie in `file`.

@@ -19,7 +19,11 @@ public struct DataOptions: OptionGroup {
 
     public static var options: [Option<Self>] {
         [
-            Option("source", \.source, help: "\(Corpus.knownNames.joined(separator: ", ")), or a path: a UTF-8 file, a folder of them, or a folder of tokens (train.bin and val.bin)"),
+            Option(
+                "source", \.source,
+                help:
+                    "\(Corpus.knownNames.joined(separator: ", ")), or a path: a UTF-8 file, a folder of them, or a folder of tokens (train.bin and val.bin)"
+            ),
             Option("characters", \.characters, .within(1000...1_000_000_000), help: "length of generated text"),
             Option("seed", \.seed, .atLeast(0), help: "seed of generated text"),
             Option(

@@ -95,8 +95,9 @@ struct PublishedTokensTests {
         #expect(try with(Tests.shard([1, 2], count: 4_000_000_000)).contains("speaks of 4000000000 tokens"))
         let path = try write(["train.bin": good, "val.bin": good])
         #expect(
-            refusal(path, .char).contains("say what made them") && refusal(path, .bpe(vocabularySize: 300)).contains("say what made them"))
-        #expect(refusal(path, .fixed(IdTokenizer(vocabularySize: 9))).contains("say what made them"))
+            refusal(path, .char).contains("the one that made the tokens")
+                && refusal(path, .bpe(vocabularySize: 300)).contains("the one that made the tokens"))
+        #expect(refusal(path, .fixed(IdTokenizer(vocabularySize: 9))).contains("the one that made the tokens"))
     }
 
     /// A tokenizer of many tokens, each a letter.
