@@ -58,20 +58,12 @@ public struct BPETokenizer: Tokenizer {
     ///
     /// Tokens of merges get GPT-2's own ids; the single bytes are 0 to 255 in order here, where GPT-2 has another order.
     public init(vocabBPE data: Data) throws {
-        var byteOfScalar: [Unicode.Scalar: UInt8] = [:]
-        var placeholder: UInt32 = 256
-        for byte in UInt8.min...UInt8.max {
-            let prints = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
-            if let scalar = Unicode.Scalar(prints ? UInt32(byte) : placeholder) { byteOfScalar[scalar] = byte }
-            if !prints { placeholder += 1 }
-        }
         var idOfToken: [[UInt8]: Int32] = [:]
         for byte in UInt8.min...UInt8.max { idOfToken[[byte]] = Int32(byte) }
         var merges: [TokenPair] = []
         for line in data.split(separator: 0x0A) {
-            let text = String(decoding: line, as: UTF8.self)
-            if text.hasPrefix("#version") { continue }
-            let halves = text.split(separator: " ").map { $0.unicodeScalars.compactMap { byteOfScalar[$0] } }
+            if line.starts(with: "#version".utf8) { continue }
+            let halves = line.split(separator: 0x20).map { ByteAlphabet.bytes(of: $0) ?? [] }
             guard halves.count == 2, let left = idOfToken[halves[0]], let right = idOfToken[halves[1]] else {
                 throw TextError.damagedTokenizer(reason: "line \(merges.count + 2) of the merges is not two known tokens")
             }
