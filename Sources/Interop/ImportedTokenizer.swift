@@ -21,7 +21,7 @@ public enum ImportedTokenizer {
 
     /// What files of a tokenizer came to.
     public enum Found {
-        case none
+        case nothing
         case tokenizer(any Tokenizer)
         /// There is one, but it cannot be used here: why, in a line. The weights can.
         case unusable(reason: String)
@@ -39,7 +39,7 @@ public enum ImportedTokenizer {
             }
             return .tokenizer(tokenizer)
         }
-        guard !files(in: folder).isEmpty else { return .none }
+        guard !files(in: folder).isEmpty else { return .nothing }
         do {
             let tokenizer = try Tokenizers.open(folder)
             // Fewer is usual: vocabularies are padded.

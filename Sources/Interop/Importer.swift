@@ -39,7 +39,7 @@ public struct Importer {
         }
         let files = folder ?? foreign.tokenizerFolder
         if let folder, ImportedTokenizer.files(in: folder).isEmpty { throw FormatError(folder, "has no files of a tokenizer in it") }
-        let found = try files.map { try ImportedTokenizer.tokenizer(in: $0, vocabulary: vocabulary) } ?? .none
+        let found = try files.map { try ImportedTokenizer.tokenizer(in: $0, vocabulary: vocabulary) } ?? .nothing
         tokenizerFolder = files
         var notes = foreign.notes
         switch found {
@@ -48,10 +48,10 @@ public struct Importer {
         case .unusable(let reason):
             tokenizer = IdTokenizer(vocabularySize: vocabulary)
             notes.append("\(reason); its files are kept in the run's folder tokenizer/, and prompts are token ids: sample --ids 1,2,3")
-        case .none where vocabulary == 256:
+        case .nothing where vocabulary == 256:
             tokenizer = ByteTokenizer()
             notes.append("256 tokens and no tokenizer: tokens are taken for bytes")
-        case .none:
+        case .nothing:
             tokenizer = IdTokenizer(vocabularySize: vocabulary)
             notes.append(
                 "no tokenizer came with it, so prompts are token ids: sample --ids 1,2,3; with one in a folder, import --tokenizer FOLDER")

@@ -53,8 +53,9 @@ public enum PublishedTokens {
         case .file(let path, let pattern): tokenizer = try Tokenizers.open(path, pattern: pattern)
         case .char, .bpe:
             // Learned from text, which is not here; nanoGPT keeps its characters beside the tokens.
-            guard let found = try? Tokenizers.open(folder) else { throw needed(folder) }
-            tokenizer = found
+            let beside = ["meta.pkl", "tokenizer.json"].map { "\(folder)/\($0)" }
+            guard let path = beside.first(where: { Files.kind(of: $0) == .file }) else { throw needed(folder) }
+            tokenizer = try Tokenizers.open(path)
         }
         // Without text there are no bytes to count, and nothing to say of bits a byte.
         guard !(tokenizer is IdTokenizer) else { throw needed(folder) }

@@ -6,11 +6,11 @@ import Text
 extension Evaluator {
     /// Asks a model multiple-choice questions by the log-likelihood that it gives each choice after the context.
     ///
-    /// Context and choice are encoded apart. Of what is longer than the model's context the beginning is left out.
+    /// Context and choice are encoded apart, the context as a prompt is. Of what is longer than the model's context the beginning is left out.
     /// - Parameters:
     ///   - batch: sequences computed at once.
     ///   - progress: called with questions done and questions in all; returns false to stop.
-    /// - Throws: `Failure` for a choice that alone does not fit the context, `TextError` for text that the tokenizer does not
+    /// - Throws: `Failure` for a choice that alone does not fit the context or that has no token, `TextError` for text that the tokenizer does not
     ///   know, `CancellationError` when stopped.
     public static func evaluate(
         _ model: Model, on context: Context, _ questions: [MultipleChoice], tokenizer: any Tokenizer, batch: Int = 8,
@@ -25,11 +25,13 @@ extension Evaluator {
             waiting = []
         }
         for (index, question) in questions.enumerated() {
-            let before = try tokenizer.encode(question.context)
+            let before = try tokenizer.encodePrompt(question.context)
+            guard !before.isEmpty else { throw Failure("question \(index + 1): its context comes to no token") }
             var isShortened = false
             for choice in question.choices.indices {
                 let ending = try tokenizer.encode(question.continuation(choice))
-                guard ending.count <= model.size.context, !before.isEmpty else {
+                guard !ending.isEmpty else { throw Failure("question \(index + 1): choice \(choice) comes to no token") }
+                guard ending.count <= model.size.context else {
                     throw Failure(
                         "question \(index + 1): choice \(choice) is \(ending.count) tokens, more than the model's context of \(model.size.context)"
                     )

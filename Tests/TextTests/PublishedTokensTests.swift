@@ -97,6 +97,8 @@ struct PublishedTokensTests {
         #expect(
             refusal(path, .char).contains("the one that made the tokens")
                 && refusal(path, .bpe(vocabularySize: 300)).contains("the one that made the tokens"))
+        let damaged = try write(["train.bin": good, "val.bin": good, "meta.pkl": [0x80, 2, 1, 2, 3]])
+        #expect(refusal(damaged, .char).contains("meta.pkl"))
         #expect(refusal(path, .fixed(IdTokenizer(vocabularySize: 9))).contains("the one that made the tokens"))
     }
 

@@ -3,11 +3,11 @@
 enum ByteAlphabet {
     /// The character of each byte.
     static let scalars: [Unicode.Scalar] = {
-        var placeholder: UInt32 = 256
+        var standIn: UInt32 = 256
         return (UInt8.min...UInt8.max).map { byte in
             if (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE { return Unicode.Scalar(byte) }
-            defer { placeholder += 1 }
-            return Unicode.Scalar(placeholder) ?? " "
+            defer { standIn += 1 }
+            return Unicode.Scalar(standIn) ?? " "
         }
     }()
 
