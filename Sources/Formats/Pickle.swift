@@ -20,13 +20,8 @@ public enum Pickle {
         try read(Array(data), name: name)
     }
 
-    static func read(_ bytes: [UInt8], name: String) throws(FormatError) -> PickleValue {
-        var machine = PickleMachine(bytes, name: name, globals: plain, allowsExternal: false)
-        return try machine.run()
-    }
-
     static func read(
-        _ bytes: UnsafeRawBufferPointer, name: String, globals: Set<String> = plain, allowsExternal: Bool = false
+        _ bytes: some Collection<UInt8>, name: String, globals: Set<String> = plain, allowsExternal: Bool = false
     ) throws(FormatError) -> PickleValue {
         guard bytes.count <= longest else {
             throw FormatError(name, "a pickle of \(bytes.count) bytes is larger than any that is read here")

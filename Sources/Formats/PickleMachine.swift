@@ -1,5 +1,6 @@
 /// The stack machine of pickles. Containers live in one array and refer to each other by number, so that no nesting, sharing or
-/// circle in a hostile file can exhaust the stack or memory: every opcode makes at most one small thing.
+/// circle in a hostile file can exhaust the stack or memory: every opcode makes at most one small thing, and what calls copy of
+/// their arguments is bounded by the file's size.
 struct PickleMachine {
     /// Something on the stack. Texts stay where they are in the pickle.
     enum Item {
@@ -31,6 +32,8 @@ struct PickleMachine {
     private var marks: [Int] = []
     var memo: [Int: Item] = [:]
     var nodes: [Node] = []
+    /// Items that calls have copied so far.
+    private var copied = 0
 
     init(_ bytes: [UInt8], name: String, globals: Set<String>, allowsExternal: Bool) {
         (self.bytes, self.name, self.globals, self.allowsExternal) = (bytes, name, globals, allowsExternal)
@@ -280,6 +283,7 @@ struct PickleMachine {
             guard items.count == 2, case .node(let list) = items[1], nodes[Int(list)].kind == .list else {
                 throw failure("an OrderedDict is made of something else than pairs")
             }
+            try countCopy(of: 2 * nodes[Int(list)].items.count)
             for item in nodes[Int(list)].items {
                 guard case .node(let pair) = item, nodes[Int(pair)].items.count == 2, [.list, .tuple].contains(nodes[Int(pair)].kind) else {
                     throw failure("an OrderedDict is made of something else than pairs")
@@ -295,8 +299,15 @@ struct PickleMachine {
         guard case .node(let arguments) = try pop(), nodes[Int(arguments)].kind == .tuple, case .node(let global) = try pop(),
             globalNames[Int(global)] != nil
         else { throw failure("calls what is no global") }
+        try countCopy(of: nodes[Int(arguments)].items.count)
         push(.call, [.node(global)] + nodes[Int(arguments)].items)
         if globalNames[Int(global)] == "collections.OrderedDict" { try becomeDictionary(nodes.count - 1) }
+    }
+
+    /// Arguments that are written once are copied once; a file that has the same ones copied again and again is no data.
+    private mutating func countCopy(of count: Int) throws(FormatError) {
+        copied += count
+        guard copied <= 4096 + 2 * bytes.count else { throw failure("the pickle copies the same values over and over") }
     }
 
     /// A state for an object: of a dictionary it is attributes, such as the versions of a state dict's modules, and no content.

@@ -107,6 +107,12 @@ struct PickleTests {
         var bomb = op("]q") + [0] + op("K") + [1] + op("a")
         for level in 1...40 { bomb += op("](") + (0..<8).flatMap { _ in op("h") + [UInt8(level - 1)] } + op("eq") + [UInt8(level)] }
         #expect(refusal(Data(bomb + op("."))).contains("unfolds"))
+        // A list of one shared pair many times, made an OrderedDict of thousands of times: 120 KB that would be gigabytes.
+        let pairs = (0..<30_000).flatMap { _ in op("h\u{1}") }, calls = (0..<10_000).flatMap { _ in op("h\u{0}h\u{3}R0") }
+        let copies = pickle(
+            op("ccollections\nOrderedDict\nq\u{0}0"), op("NN"), [0x86], op("q\u{1}0"), op("("), pairs, op("lq\u{2}0"), op("h\u{2}"), [0x85],
+            op("q\u{3}0"), calls, op("N."))
+        #expect(refusal(copies).contains("copies the same values over and over"))
         #expect(refusal(Data(repeating: UInt8(ascii: "]"), count: 1 << 20)).contains("empty containers"))
     }
 }
