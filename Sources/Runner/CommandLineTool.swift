@@ -27,7 +27,7 @@ public enum LoomCommandLine {
         [
             TrainCommand.self, SampleCommand.self, EvalCommand.self, InspectCommand.self, ComponentsCommand.self,
             DiffCommand.self, BenchCommand.self, KVCommand.self, CompareCommand.self, ReportCommand.self, SpectrumCommand.self,
-            ImportCommand.self, ExportCommand.self,
+            ImportCommand.self, ExportCommand.self, PrepareCommand.self,
             TokenizerTrainCommand.self, TokenizerEncodeCommand.self, TokenizerDecodeCommand.self, TokenizerCompareCommand.self,
             TokenizerConvertCommand.self,
         ]
@@ -152,7 +152,7 @@ extension Flag {
     static let device = Flag("--device", "DEVICE", "cpu, cuda or auto (auto)")
     static let threads = Flag("--threads", "N", "threads to compute on; by default one a core")
     static let seed = Flag("--seed", "N", "seed of everything random")
-    static let data = Flag("--data", "SOURCE", "other text: stories, tinyshakespeare, or a file or folder")
+    static let data = Flag("--data", "SOURCE", "other text: stories, tinyshakespeare, a file or folder, or - for standard input")
 }
 
 extension Arguments {
@@ -170,7 +170,9 @@ extension Arguments {
     func overrides() throws -> [String] {
         var all = strings("--set")
         if let seed = try int("--seed", in: 0...Int.max) { all.append("train.seed=\(seed)") }
-        if let data = string("--data") { all.append("data.source=\(JSON.string(data).text(pretty: false))") }
+        if let data = try string("--data").map({ $0 == "-" ? try KeptInput.path() : $0 }) {
+            all.append("data.source=\(JSON.string(data).text(pretty: false))")
+        }
         return all
     }
 }

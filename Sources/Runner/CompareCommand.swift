@@ -93,7 +93,11 @@ enum CompareCommand: Command {
         }
         request.seeds = seeds ?? request.seeds
         request.evaluationTokens = try arguments.int("--eval-tokens", in: 1...Int(Int32.max)) ?? request.evaluationTokens
-        return try ComparisonFolder.take(for: Comparison(request, registries), out: arguments.string("--out"), registries)
+        let interrupt = InterruptFlag()
+        let comparison = try PreparationReport(stopsWhen: { interrupt.isSet }).during {
+            try Comparison(request, registries, progress: $0)
+        }
+        return try ComparisonFolder.take(for: comparison, out: arguments.string("--out"), registries)
     }
 
     /// Does the runs that are not done yet, and shows what all of them came to.

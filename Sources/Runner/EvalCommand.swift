@@ -13,7 +13,7 @@ enum EvalCommand: Command {
     static let usage = "RUN [--data SOURCE] [--stride N]   or   RUN --choices FILE"
     static let example = "./runner eval runs/gqa-rope --data novel.txt --stride 128"
     static let flags = [
-        Flag("--data", "SOURCE", "the text: stories, tinyshakespeare, a file or folder; by default the run's own"),
+        Flag("--data", "SOURCE", "the text: stories, tinyshakespeare, a file or folder, or - for standard input; by default the run's own"),
         Flag("--split", "PART", "validation, train or all of it (validation; all of it with --data)"),
         Flag("--stride", "N", "tokens between windows; by default the context, smaller gives every token more to go by"),
         Flag("--batch", "N", "windows computed at once (8)"),
@@ -28,8 +28,10 @@ enum EvalCommand: Command {
         let path = try arguments.exactly(1, "one run")[0]
         let stride = try arguments.int("--stride", in: 1...Int.max)
         let batch = try arguments.int("--batch", in: 1...65536) ?? 8
-        let other = arguments.string("--data")
-        let split = arguments.string("--split") ?? (other.map { !PublishedTokens.exists($0) } == true ? "all" : "validation")
+        let other = try arguments.string("--data").map { $0 == "-" ? try KeptInput.path() : $0 }
+        let split =
+            arguments.string("--split")
+            ?? (other.map { !PublishedTokens.exists($0) && !TokenFolder.exists($0) } == true ? "all" : "validation")
         guard ["validation", "train", "all"].contains(split) else {
             throw UsageError("eval: --split \(split) is unknown; use validation, train or all")
         }
@@ -41,6 +43,7 @@ enum EvalCommand: Command {
         }
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
         let (tokens, bytesPerToken, name) = try text(run, other, split, registries)
+        if stride != nil, tokens.isIsolated { throw UsageError("eval: --stride is for running text; the run's documents are isolated") }
         if stride != nil, tokens.isExamples { throw UsageError("eval: --stride is for running text; \(name) is made of examples") }
         if let stride, stride > run.model.size.context {
             throw UsageError("eval: --stride \(stride) is longer than the context of \(run.model.size.context); tokens would be left out")
@@ -135,18 +138,20 @@ enum EvalCommand: Command {
         }
     }
 
+    /// A dataset, made while a line tells how far that is.
+    private static func read(_ make: (@escaping (PreparationProgress) -> Bool) throws -> Dataset) throws -> Dataset {
+        let interrupt = InterruptFlag()
+        return try PreparationReport(stopsWhen: { interrupt.isSet }).during(make)
+    }
+
     /// The tokens to score.
     private static func text(
         _ run: LoadedRun, _ other: String?, _ split: String, _ registries: Registries
     ) throws -> (TokenFile, bytesPerToken: Double, name: String) {
         let source = other ?? run.config.data.source
         if split == "all", SyntheticTask.named(source) == nil {
-            let data = run.config.data
-            let corpus = try Corpus.load(
-                source: source, seed: UInt64(data.seed), characters: data.characters)
-            let ids = try corpus.bytes.withUnsafeBufferPointer { try run.tokenizer.encode(utf8: $0) }
-            let file = try TokenFile(tokens: ids, vocabularySize: run.tokenizer.vocabularySize, name: corpus.name)
-            return (file, Double(corpus.bytes.count) / Double(max(ids.count, 1)), corpus.name)
+            let dataset = try read { try run.config.whole(source, tokenizer: run.tokenizer, progress: $0) }
+            return (dataset.train, dataset.trainBytesPerToken, dataset.name)
         }
         var config = run.config
         if let other {
@@ -154,7 +159,8 @@ enum EvalCommand: Command {
             config = try RunConfig(
                 RunConfig.applying([change], to: config.resolved, registries), file: run.folder.configPath, registries: registries)
         }
-        let dataset = try config.dataset(tokenizer: run.tokenizer)
+        let changed = config
+        let dataset = try read { try changed.dataset(tokenizer: run.tokenizer, progress: $0) }
         return split == "train"
             ? (dataset.train, dataset.trainBytesPerToken, dataset.name)
             : (dataset.validation, dataset.validationBytesPerToken, dataset.name)

@@ -35,7 +35,7 @@ enum SampleCommand: Command {
             path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
         let weights = try arguments.type("--weights")
         if weights != .float32 { run.model.store.compressProducts(to: weights) }
-        let sampler = Sampler(run.model, run.tokenizer, on: run.context)
+        let sampler = Sampler(run.model, run.tokenizer, on: run.context, endToken: run.endToken)
         let interrupt = InterruptFlag()
         var texts = Array(repeating: "", count: options.samples)
         let streams = options.samples == 1 && !arguments.has("--json")

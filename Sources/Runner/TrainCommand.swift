@@ -38,7 +38,10 @@ enum TrainCommand: Command {
             resuming
             ? try continued(source, overrides, arguments, registries)
             : (try base?.config(source, overrides, registries) ?? fresh(source, overrides, registries), nil, [])
-        let dataset = try config.dataset(tokenizer: try existing?.loadTokenizer() ?? base?.folder.loadTokenizer())
+        let interrupt = InterruptFlag(), tokenizer = try existing?.loadTokenizer() ?? base?.folder.loadTokenizer()
+        let dataset = try PreparationReport(stopsWhen: { interrupt.isSet }).during {
+            try config.dataset(tokenizer: tokenizer, progress: $0)
+        }
         // Found before a folder is made; what is found later removes it again.
         let model = try Trainer.model(config, tokenizer: dataset.tokenizer)
         try base?.checkFit(model)
@@ -55,7 +58,6 @@ enum TrainCommand: Command {
         let report = TrainingReport(
             trainer, config, dataset, json: arguments.has("--json"), resumeFlags: arguments.string("--threads").map { " --threads \($0)" })
         report.begin(threads: (context.backend as? CPUBackend)?.threads ?? 0, changes: changes.map(\.line))
-        let interrupt = InterruptFlag()
         let outcome = try trainer.run(shouldStop: { interrupt.isSet }, on: report.take)
         report.end(outcome)
         if outcome == .interrupted { throw Interrupted() }

@@ -7,21 +7,31 @@ extension BPETokenizer {
     /// the text alone, not on the number of threads.
     public static func train(
         on text: UnsafeBufferPointer<UInt8>, vocabularySize: Int, pattern: SplitPattern, threads: Int? = nil,
-        progress: (_ merges: Int) -> Void = { _ in }
+        progress: (_ merges: Int) throws -> Void = { _ in }
+    ) throws -> BPETokenizer {
+        try train(
+            on: text, documents: [0..<text.count], vocabularySize: vocabularySize, pattern: pattern, threads: threads, progress: progress)
+    }
+
+    /// Learns merges from stretches of `text`, none of which goes over into the next; see the other form.
+    static func train(
+        on text: UnsafeBufferPointer<UInt8>, documents: [Range<Int>], vocabularySize: Int, pattern: SplitPattern, threads: Int? = nil,
+        progress: (_ merges: Int) throws -> Void = { _ in }
     ) throws -> BPETokenizer {
         guard vocabularySize >= 256, vocabularySize <= 1 << 24 else {
             throw TextError.invalidSetting(
                 name: "the vocabulary size of a bpe tokenizer", value: "\(vocabularySize)",
                 requirement: "256 (the bytes) to 16777216")
         }
-        let chunks = ChunkCounts(text, pattern: pattern, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        let chunks = ChunkCounts(
+            text, documents, pattern: pattern, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
         guard chunks.distinctBytes < Int(Int32.max) else {
             throw TextError.invalidSetting(
                 name: "the text for bpe training", value: "\(chunks.distinctBytes) bytes of different words",
                 requirement: "below 2147483648; train the tokenizer on a part of it")
         }
         var trainer = BPETrainer(chunks, text: text)
-        return try BPETokenizer(merges: trainer.merges(upTo: vocabularySize - 256, progress), pattern: pattern)
+        return try BPETokenizer(merges: try trainer.merges(upTo: vocabularySize - 256, progress), pattern: pattern)
     }
 
     /// Learns merges from `text`; see the other form.
@@ -38,9 +48,11 @@ private struct ChunkCounts {
 
     var distinctBytes: Int { ranges.reduce(0) { $0 + $1.count } }
 
-    init(_ text: UnsafeBufferPointer<UInt8>, pattern: SplitPattern, threads: Int) {
+    init(_ text: UnsafeBufferPointer<UInt8>, _ documents: [Range<Int>], pattern: SplitPattern, threads: Int) {
         let threads = min(threads, 1 + text.count / 200_000)
-        let pieces = ChunkScanner.pieces(of: text, atMost: threads)
+        let pieces =
+            documents.count == 1
+            ? ChunkScanner.pieces(of: text, atMost: threads).map { [$0][...] } : DocumentGroups.of(documents, threads: threads)
         var partial = [(ChunkTable, [Int])?](repeating: nil, count: pieces.count)
         partial.withUnsafeMutableBufferPointer { partial in
             // Every thread reads the text and writes one element of its own.
@@ -48,11 +60,13 @@ private struct ChunkCounts {
             DispatchQueue.concurrentPerform(iterations: pieces.count) { piece in
                 var table = ChunkTable(text)
                 var counts: [Int] = []
-                var scanner = ChunkScanner(UnsafeBufferPointer(rebasing: text[pieces[piece]]), pattern: pattern)
-                let offset = pieces[piece].lowerBound
-                while let range = scanner.next() {
-                    let (number, isNew) = table.number(of: range.lowerBound + offset..<range.upperBound + offset)
-                    if isNew { counts.append(1) } else { counts[number] += 1 }
+                for document in pieces[piece] {
+                    var scanner = ChunkScanner(UnsafeBufferPointer(rebasing: text[document]), pattern: pattern)
+                    let offset = document.lowerBound
+                    while let range = scanner.next() {
+                        let (number, isNew) = table.number(of: range.lowerBound + offset..<range.upperBound + offset)
+                        if isNew { counts.append(1) } else { counts[number] += 1 }
+                    }
                 }
                 partial[piece] = (table, counts)
             }
@@ -114,7 +128,7 @@ private struct BPETrainer {
         }
     }
 
-    mutating func merges(upTo limit: Int, _ progress: (Int) -> Void) -> [TokenPair] {
+    mutating func merges(upTo limit: Int, _ progress: (Int) throws -> Void) rethrows -> [TokenPair] {
         var merges: [TokenPair] = []
         queueGrown()
         while merges.count < limit, let best = queue.pop() {
@@ -131,7 +145,7 @@ private struct BPETrainer {
             merges.append(pair)
             tokenLengths.append(length)
             queueGrown()
-            if merges.count & 63 == 0 { progress(merges.count) }
+            if merges.count & 63 == 0 { try progress(merges.count) }
         }
         return merges
     }

@@ -21,6 +21,8 @@ public struct BatchSampler: Sendable {
     private let rowsPerStep: Int
     private let order: Order
     private let philox: Philox
+    /// Where windows begin, if not anywhere.
+    private let documents: DocumentWindows?
 
     /// A sampler of batches of `batch` windows of `context` tokens.
     ///
@@ -34,10 +36,11 @@ public struct BatchSampler: Sendable {
         try BatchSampler.require(batch, named: "the batch size")
         try BatchSampler.require(accumulation, named: "the number of accumulated batches")
         let (needed, overflow) = context.addingReportingOverflow(1)
-        guard !overflow, tokens.count >= needed else {
+        guard !overflow, tokens.count >= needed || (tokens.isIsolated && tokens.count > 1) else {
             throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: overflow ? context : needed)
         }
         precondition(tokens.examples.map { $0.length == needed } ?? true, "examples fill the context")
+        documents = try DocumentWindows(tokens, context: context)
         let (rows, tooManyRows) = batch.multipliedReportingOverflow(by: accumulation)
         guard !tooManyRows else {
             throw TextError.invalidSetting(
@@ -55,19 +58,34 @@ public struct BatchSampler: Sendable {
             let number = UInt64(a) << 32 | UInt64(b)
             // The high half of the product is uniform over the starts, to within one part in 2^64 / starts.
             func drawn(_ starts: Int) -> Int { Int(number.multipliedFullWidth(by: UInt64(starts)).high) }
+            if let documents { return documents.starts[drawn(documents.starts.count)] }
             if let length = tokens.examples?.length { return drawn(tokens.count / length) * length }
             return drawn(tokens.count - context)
         case .sequential:
+            let number = UInt64(bitPattern: Int64(step)) &* UInt64(rowsPerStep) &+ UInt64(bitPattern: Int64(row))
+            if let starts = documents?.starts { return starts[Int(number % UInt64(starts.count))] }
             // Windows of running text overlap by the token between them, examples do not.
             let length = tokens.examples?.length ?? context
             let windows = UInt64(tokens.examples.map { tokens.count / $0.length } ?? (tokens.count - 1) / context)
-            let number = UInt64(bitPattern: Int64(step)) &* UInt64(rowsPerStep) &+ UInt64(bitPattern: Int64(row))
             return Int(number % windows) * length
         }
     }
 
-    /// Targets of a batch that count.
-    public var countedTargets: Int { batch * tokens.targetsPerWindow(context: context) }
+    /// Targets that count in all `rows` of a step together; nil for those of one batch.
+    public func countedTargets(step: Int, rows: Int? = nil) -> Int {
+        let rows = rows ?? batch
+        guard tokens.isIsolated else { return rows * tokens.targetsPerWindow(context: context) }
+        return (0..<rows).reduce(0) { $0 + tokens.targets(inWindowAt: start(step: step, row: $1), context: context) }
+    }
+
+    /// Whether windows hold one document each, so that not all places count.
+    public var isIsolated: Bool { tokens.isIsolated }
+
+    /// The share of places in windows that count, over the windows of the first steps.
+    public func filled(steps: Int) -> Double {
+        let counted = (0..<steps).reduce(0) { $0 + countedTargets(step: $1, rows: rowsPerStep) }
+        return Double(counted) / Double(max(1, steps * rowsPerStep * context))
+    }
 
     /// Fills `inputs` and `targets` (both batch × context, row by row) with the windows of `step` from row `rowOffset` on;
     /// a target is the token after its input, −1 where it does not count.

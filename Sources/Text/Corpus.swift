@@ -64,7 +64,7 @@ public struct Corpus: Sendable {
     }
 
     /// All files below `folder`, sorted by the bytes of their paths.
-    private static func filePaths(in folder: String) throws -> [String] {
+    static func filePaths(in folder: String) throws -> [String] {
         var pending = [folder]
         var visited: Set<String> = []
         var files: [String] = []

@@ -35,7 +35,7 @@ package enum Files {
         var failure: TextError?
         let bytes = [UInt8](unsafeUninitializedCapacity: Int(info.st_size)) { buffer, count in
             while count < buffer.count, let base = buffer.baseAddress {
-                let got = read(descriptor, base + count, buffer.count - count)
+                let got = Foundation.read(descriptor, base + count, buffer.count - count)
                 if got < 0, errno == EINTR { continue }
                 if got < 0 { failure = .unreadable(path: path, reason: lastError) }
                 if got <= 0 { return }
@@ -44,6 +44,34 @@ package enum Files {
         }
         if let failure { throw failure }
         return bytes
+    }
+
+    /// Bytes of the file at `path`; 0 where there is none.
+    static func size(of path: String) -> Int {
+        var info = stat()
+        return stat(path, &info) == 0 ? Int(info.st_size) : 0
+    }
+
+    /// Hands a regular file's bytes to `body`, a piece at a time.
+    /// - Throws: `TextError`, or what `body` throws.
+    static func read(_ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw TextError.unreadable(path: path, reason: lastError) }
+        defer { close(descriptor) }
+        try read(descriptor: descriptor, called: path, body)
+    }
+
+    /// Hands all that an open file, a terminal or a pipe has to `body`, a piece at a time.
+    static func read(descriptor: Int32, called path: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { piece.deallocate() }
+        while true {
+            let got = Foundation.read(descriptor, piece.baseAddress, piece.count)
+            if got < 0, errno == EINTR { continue }
+            if got < 0 { throw TextError.unreadable(path: path, reason: lastError) }
+            if got == 0 { return }
+            try body(UnsafeRawBufferPointer(rebasing: piece[..<got]))
+        }
     }
 
     /// Writes a file so that a reader sees the old one or all of the new one, never a part, even after a power failure:

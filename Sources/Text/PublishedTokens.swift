@@ -21,8 +21,16 @@ public enum PublishedTokens {
 
     /// The tokens in `folder`, with the tokenizer that made them: the one that `spec` names, or one whose files lie beside them.
     /// - Throws: `TextError`.
-    public static func dataset(_ folder: String, tokenizer spec: TokenizerSpec) throws -> Dataset {
+    public static func dataset(
+        _ folder: String, tokenizer spec: TokenizerSpec, documents: Documents = .joined, endToken name: String? = nil
+    ) throws -> Dataset {
         let tokenizer = try tokenizer(folder, spec), size = tokenizer.vocabularySize
+        let end = tokenizer.endToken(named: name)
+        guard end != nil || documents == .joined else {
+            throw TextError.invalidSetting(
+                name: "data.documents", value: documents.rawValue,
+                requirement: "joined for the tokens in \(folder), whose tokenizer has no token \(name ?? "between documents")")
+        }
         let lengths = (0..<Int32(size)).map { tokenizer.bytes(of: $0).count }
         var hash = ""
         func part(_ name: String) throws -> (tokens: TokenFile, bytesPerToken: Double) {
@@ -36,13 +44,14 @@ public enum PublishedTokens {
                 hash += "\(ContentHash(file.bytes)) "
                 return (file, try read(file))
             }
-            let tokens = try TokenFile(files: files, vocabularySize: size, name: "\(folder) (\(name))")
+            let tokens = try TokenFile(
+                files: files, vocabularySize: size, name: "\(folder) (\(name))", rule: WindowRule(documents, end: end))
             return (tokens, bytesPerToken(tokens, lengths))
         }
         let train = try part("train"), validation = try part("val")
         return Dataset(
             name: folder, contentHash: ContentHash(Array(hash.utf8)).description, train: train.tokens, validation: validation.tokens,
-            tokenizer: tokenizer, trainBytesPerToken: train.bytesPerToken, validationBytesPerToken: validation.bytesPerToken)
+            tokenizer: tokenizer, endToken: end, trainBytesPerToken: train.bytesPerToken, validationBytesPerToken: validation.bytesPerToken)
     }
 
     private static func tokenizer(_ folder: String, _ spec: TokenizerSpec) throws -> any Tokenizer {

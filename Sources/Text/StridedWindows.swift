@@ -1,5 +1,7 @@
 /// Windows that together predict every token of a text exactly once, for an exact loss over all of it.
 ///
+/// Isolated documents have windows of their own, whatever the stride.
+///
 /// Windows start `stride` tokens apart. Each is a full context, and of its targets those count that no window before it
 /// has had; with a stride below the context every counted target (but those of the first window) has at least
 /// context − stride tokens before it.
@@ -16,12 +18,15 @@ public struct StridedWindows: RandomAccessCollection, Sendable {
     private let tokenCount: Int
     /// 0 for running text.
     private let exampleLength: Int
+    /// Where windows begin that end with their documents.
+    private let documents: [Int]?
 
     public var startIndex: Int { 0 }
     public let endIndex: Int
 
     public subscript(position: Int) -> Window {
         precondition(position >= 0 && position < endIndex, "window index out of range")
+        if let documents { return Window(start: documents[position], countedFrom: 0) }
         // Examples stand side by side and count whole.
         if exampleLength > 0 { return Window(start: position * exampleLength, countedFrom: 0) }
         // The last window is moved back to end with the text, so that all windows have the same shape.
@@ -37,11 +42,16 @@ public struct StridedWindows: RandomAccessCollection, Sendable {
             throw TextError.invalidSetting(name: "the stride", value: "\(stride)", requirement: "at most the context of \(context)")
         }
         let (needed, overflow) = context.addingReportingOverflow(1)
-        guard !overflow, tokens.count >= needed else {
+        documents = tokens.isIsolated ? try DocumentWindows(tokens, context: context)?.starts : nil
+        guard !overflow, tokens.count >= needed || documents != nil else {
             throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: overflow ? context : needed)
         }
         precondition(tokens.examples.map { $0.length == needed } ?? true, "examples fill the context")
         (self.context, self.stride, tokenCount, exampleLength) = (context, stride, tokens.count, tokens.examples?.length ?? 0)
+        if let documents {
+            endIndex = documents.count
+            return
+        }
         endIndex = exampleLength > 0 ? tokens.count / exampleLength : 1 + (tokens.count - needed + stride - 1) / stride
     }
 }
@@ -56,6 +66,7 @@ extension TokenFile {
     public func copyWindow(
         start: Int, into inputs: UnsafeMutableBufferPointer<Int32>, targets: UnsafeMutableBufferPointer<Int32>
     ) {
+        if case .isolated(let end) = rule { return copyIsolatedWindow(start: start, end: end, into: inputs, targets: targets) }
         copy(from: start, into: inputs)
         copy(from: start + 1, into: targets)
         examples?.mask(targets, start: start)

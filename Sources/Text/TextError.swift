@@ -16,6 +16,8 @@ public enum TextError: Error, Equatable, Sendable {
     case noFiles(folder: String)
     /// The bytes at `byteOffset` are not UTF-8.
     case notUTF8(source: String, byteOffset: Int)
+    /// A line of a JSON Lines file that cannot be used; lines count from 1.
+    case unusableLine(path: String, line: Int, reason: String)
     /// No corpus has this name.
     case unknownCorpus(name: String, nearest: String?, known: [String])
     /// The corpus could not be downloaded; `remedy` says how to go on without.
@@ -63,6 +65,8 @@ extension TextError: CustomStringConvertible, LocalizedError {
             return "\(folder): the folder has no files with text (hidden files are skipped); put text files into it"
         case .notUTF8(let source, let byteOffset):
             return "\(source): not UTF-8 at byte \(byteOffset); convert it first, for example with iconv -t UTF-8"
+        case .unusableLine(let path, let line, let reason):
+            return "\(path): line \(line) cannot be used: \(reason)"
         case .unknownCorpus(let name, let nearest, let known):
             let guess = nearest.map { "; did you mean '\($0)'?" } ?? ";"
             return "no corpus is called '\(name)'\(guess) known are \(known.joined(separator: ", ")), or a path to a file or folder"

@@ -11,6 +11,7 @@ public final class TokenFile: @unchecked Sendable {
     static let magic: UInt64 = 0x534B_4F54_4D4F_4F4C  // "LOOMTOKS"
     static let version: UInt32 = 1
     static let headerSize = 64
+    private static let largeFile = 8 << 20
 
     /// How many tokens there are.
     public let count: Int
@@ -20,8 +21,12 @@ public final class TokenFile: @unchecked Sendable {
     public let name: String
     /// The examples that the tokens are; nil for running text.
     let examples: Examples?
+    /// Where windows may lie.
+    let rule: WindowRule
+    /// Of the tokens of a file; 0 for others.
+    let checksum: UInt64
     private let storage: Storage
-    /// In order, none empty unless it is the only one.
+    /// In order, none empty unless it is the only one; none at all where there are no tokens.
     private let parts: [Part]
 
     /// Tokens that lie behind one another.
@@ -54,13 +59,14 @@ public final class TokenFile: @unchecked Sendable {
         case mapped(UnsafeMutableRawPointer, Int)
         case allocated(UnsafeMutableRawPointer)
         case files([MappedFile])
+        case shards([TokenFile])
     }
 
     deinit {
         switch storage {
         case .mapped(let base, let length): munmap(base, length)
         case .allocated(let base): base.deallocate()
-        case .files: break
+        case .files, .shards: break
         }
     }
 
@@ -69,7 +75,9 @@ public final class TokenFile: @unchecked Sendable {
         try self.init(tokens: tokens, vocabularySize: vocabularySize, name: name, examples: nil)
     }
 
-    init(tokens: [Int32], vocabularySize: Int, name: String, examples: Examples?) throws {
+    init(
+        tokens: [Int32], vocabularySize: Int, name: String, examples: Examples? = nil, rule: WindowRule = .anywhere
+    ) throws {
         precondition(examples.map { $0.isAnswer.count == tokens.count } ?? true, "every token is an answer or is not")
         try TokenFile.check(tokens, vocabularySize: vocabularySize)
         let isWide = TokenFile.isWide(vocabularySize), packed = TokenFile.pack(tokens, isWide: isWide)
@@ -81,6 +89,7 @@ public final class TokenFile: @unchecked Sendable {
         storage = .allocated(base)
         parts = [Part(tokens: UnsafeRawPointer(base), count: tokens.count, isWide: isWide)]
         (count, self.vocabularySize, self.name, self.examples) = (tokens.count, vocabularySize, name, examples)
+        (self.rule, checksum) = (rule, 0)
     }
 
     /// Opens the file at `path`, and throws if it is anything but a whole token file.
@@ -109,12 +118,14 @@ public final class TokenFile: @unchecked Sendable {
         parts = [Part(tokens: UnsafeRawPointer(base + TokenFile.headerSize), count: header.count, isWide: header.isWide)]
         (count, vocabularySize) = (header.count, header.vocabularySize)
         self.name = name ?? path
-        examples = nil
+        (examples, rule, checksum) = (nil, .anywhere, header.checksum)
+        // Checking has read all of it; a large file need not stay in this process' memory for that.
+        if length >= TokenFile.largeFile { madvise(base, length, MADV_DONTNEED) }
     }
 
     /// The tokens of other programs' files, one file after another as they lie in memory.
     /// - Throws: `TextError` for a token that the vocabulary does not have.
-    init(files: [(file: MappedFile, part: Part)], vocabularySize: Int, name: String) throws {
+    init(files: [(file: MappedFile, part: Part)], vocabularySize: Int, name: String, rule: WindowRule) throws {
         var parts: [Part] = []
         for (file, part) in files where part.count > 0 {
             let largest = part.largest
@@ -122,23 +133,47 @@ public final class TokenFile: @unchecked Sendable {
                 throw TextError.unreadable(
                     path: file.path, reason: "it has token \(largest), but the tokenizer \(vocabularySize) tokens; another one made it")
             }
-            var placed = part
-            placed.start = parts.last.map { $0.start + $0.count } ?? 0
-            parts.append(placed)
+            parts.append(part)
         }
         storage = .files(files.map(\.file))
-        (self.parts, count) = (parts, parts.last.map { $0.start + $0.count } ?? 0)
-        (self.vocabularySize, self.name, examples) = (vocabularySize, name, nil)
+        self.parts = TokenFile.placed(parts)
+        count = self.parts.last.map { $0.start + $0.count } ?? 0
+        (self.vocabularySize, self.name, examples, self.rule, checksum) = (vocabularySize, name, nil, rule, 0)
+    }
+
+    /// The tokens of several files one after another.
+    init(shards: [TokenFile], vocabularySize: Int, name: String, rule: WindowRule) throws {
+        for shard in shards where shard.vocabularySize > vocabularySize {
+            throw TextError.damagedTokenFile(
+                path: shard.name, reason: "a vocabulary of \(shard.vocabularySize) among others of \(vocabularySize)")
+        }
+        storage = .shards(shards)
+        parts = TokenFile.placed(shards.flatMap(\.parts).filter { $0.count > 0 })
+        count = parts.last.map { $0.start + $0.count } ?? 0
+        (self.vocabularySize, self.name, examples, self.rule, checksum) = (vocabularySize, name, nil, rule, 0)
+    }
+
+    /// The same parts, each behind the one before it; one empty one where there are none.
+    private static func placed(_ parts: [Part]) -> [Part] {
+        var placed: [Part] = []
+        for var part in parts {
+            part.start = placed.last.map { $0.start + $0.count } ?? 0
+            placed.append(part)
+        }
+        return placed
     }
 
     /// Writes tokens to a file, all or nothing.
-    public static func write(_ tokens: [Int32], vocabularySize: Int, to path: String) throws {
+    /// - Returns: the checksum of the tokens.
+    @discardableResult
+    public static func write(_ tokens: [Int32], vocabularySize: Int, to path: String) throws -> UInt64 {
         try check(tokens, vocabularySize: vocabularySize)
         let isWide = isWide(vocabularySize)
         let packed = pack(tokens, isWide: isWide)
-        try packed.withUnsafeBytes { payload in
+        return try packed.withUnsafeBytes { payload in
             let header = Header(isWide: isWide, vocabularySize: vocabularySize, count: tokens.count).bytes(for: payload)
             try header.withUnsafeBytes { try Files.writeAtomically([$0, payload], to: path) }
+            return Header.hash(payload)
         }
     }
 
@@ -153,6 +188,7 @@ public final class TokenFile: @unchecked Sendable {
     /// Copies the tokens from `start` on to fill `destination`.
     public func copy(from start: Int, into destination: UnsafeMutableBufferPointer<Int32>) {
         precondition(start >= 0 && start <= count && destination.count <= count - start, "token range out of range")
+        guard !destination.isEmpty else { return }
         if parts.count == 1 { return parts[0].copy(from: start, into: destination) }
         var done = 0, number = part(holding: start)
         while done < destination.count {

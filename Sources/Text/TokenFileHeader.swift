@@ -4,9 +4,15 @@ extension TokenFile {
         let isWide: Bool
         let vocabularySize: Int
         let count: Int
+        /// Of the tokens; 0 in one that is still to be written.
+        let checksum: UInt64
 
         package init(isWide: Bool, vocabularySize: Int, count: Int) {
-            (self.isWide, self.vocabularySize, self.count) = (isWide, vocabularySize, count)
+            self.init(isWide: isWide, vocabularySize: vocabularySize, count: count, checksum: 0)
+        }
+
+        private init(isWide: Bool, vocabularySize: Int, count: Int, checksum: UInt64) {
+            (self.isWide, self.vocabularySize, self.count, self.checksum) = (isWide, vocabularySize, count, checksum)
         }
 
         /// Reads the header of a whole file, which must be at least as long as a header.
@@ -29,7 +35,7 @@ extension TokenFile {
                 throw damaged("\(payload.count) bytes of tokens where the header has \(word(24)) tokens of \(width)")
             }
             guard word(32) == Header.hash(payload) else { throw damaged("the tokens do not match their checksum") }
-            self.init(isWide: width == 4, vocabularySize: Int(size), count: payload.count / width)
+            self.init(isWide: width == 4, vocabularySize: Int(size), count: payload.count / width, checksum: word(32))
             // A checksum can be made to fit; an id out of range would be read from beyond an embedding table.
             let largest: UInt32
             if isWide {
@@ -53,7 +59,7 @@ extension TokenFile {
             return bytes
         }
 
-        private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
             ContentHash.fold(bytes, seed: UInt64(TokenFile.version))
         }
     }

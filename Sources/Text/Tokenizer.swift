@@ -10,6 +10,11 @@ public protocol Tokenizer: Sendable {
     func encode(_ text: String) throws -> [Int32]
     /// The ids of text given as bytes, which need not be well-formed UTF-8 for `byte` and `bpe`.
     func encode(utf8: UnsafeBufferPointer<UInt8>) throws -> [Int32]
+    /// The ids of stretches of a text, each by itself and followed by `end`; words of special tokens in them are plain text.
+    func encode(documents: [Range<Int>], of text: UnsafeBufferPointer<UInt8>, end: Int32) throws -> [Int32]
+    /// The token of that name that may stand between documents; without a name the one that the tokenizer has for it. Nil
+    /// where there is none.
+    func endToken(named name: String?) -> Int32?
     /// The bytes that a token stands for; none for an id that the vocabulary does not have.
     func bytes(of id: Int32) -> [UInt8]
     /// The text of `ids`: bytes that are not UTF-8 become U+FFFD, and ids that the vocabulary does not have are skipped.
@@ -24,6 +29,8 @@ public protocol Tokenizer: Sendable {
 
 extension Tokenizer {
     public var leadingStrip: LeadingStrip? { nil }
+
+    public func endToken(named name: String?) -> Int32? { nil }
 
     public func encodePrompt(_ text: String) throws -> [Int32] { try encode(text) }
 
@@ -56,6 +63,14 @@ public enum Tokenizers {
             throw TextError.damagedTokenizer(
                 reason: "format version \(saved.version), this program reads \(SavedTokenizer.currentVersion)")
         }
+        let tokenizer = try saved.tokenizer()
+        return saved.endToken.map { DelimitedTokenizer(tokenizer, endName: $0) } ?? tokenizer
+    }
+}
+
+extension SavedTokenizer {
+    fileprivate func tokenizer() throws -> any Tokenizer {
+        let saved = self
         switch saved.kind {
         case CharTokenizer.kindName:
             return try CharTokenizer(codePoints: saved.codePoints ?? [])
@@ -91,6 +106,8 @@ struct SavedTokenizer: Codable {
     var merges: [Int32]?
     /// ids: how many there are.
     var vocabularySize: Int?
+    /// The name of the token between documents, which comes behind all others.
+    var endToken: String?
 
     func data() -> Data {
         let encoder = JSONEncoder()

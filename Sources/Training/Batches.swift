@@ -14,8 +14,11 @@ final class Batches {
         targets = inputs
     }
 
-    /// Targets of a micro-batch that count.
-    var countedTargets: Int { sampler.countedTargets }
+    /// Targets that count in `micros` micro-batches of a step together.
+    func countedTargets(step: Int, micros: Int = 1) -> Int { sampler.countedTargets(step: step, rows: micros * batch) }
+
+    /// The share of places that count, nil where all do.
+    var filled: Double? { sampler.isIsolated ? sampler.filled(steps: 20) : nil }
 
     /// Inputs and targets [B, T] of micro-batch `micro` of `step`.
     func callAsFunction(step: Int, micro: Int = 0) -> (inputs: Tensor, targets: Tensor) {

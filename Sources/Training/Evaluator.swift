@@ -30,7 +30,7 @@ public enum Evaluator {
         _ model: Model, on context: Context, tokens: TokenFile, bytesPerToken: Double, stride: Int? = nil, batch: Int = 8,
         progress: (Int, Int) -> Bool = { _, _ in true }
     ) throws -> Evaluation {
-        let length = min(model.size.context, max(1, tokens.count - 1))
+        let length = tokens.isIsolated ? model.size.context : min(model.size.context, max(1, tokens.count - 1))
         let windows = try tokens.stridedWindows(context: length, stride: min(stride ?? length, length))
         var (sum, count, correct) = (0.0, 0, 0)
         var index = 0
@@ -72,7 +72,7 @@ public enum Evaluator {
             let loss = model.loss(Pass(tokens: inputs), targets: targets, scale: 1, hits: hits)
             sum += Double(loss.item)
             correct += hits.int32s.reduce(0) { $0 + Int($1) }
-            tokens += batches.countedTargets
+            tokens += batches.countedTargets(step: index)
         }
         return Evaluation(
             loss: sum / Double(tokens), tokens: tokens, bytesPerToken: bytesPerToken,

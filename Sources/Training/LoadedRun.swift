@@ -12,6 +12,12 @@ public struct LoadedRun {
     public let context: Context
     public let checkpoint: Checkpoint
 
+    /// The token between the documents that the model was trained on; nil where nothing stood between them.
+    public var endToken: Int32? {
+        guard config.data.documents != .joined || tokenizer is DelimitedTokenizer else { return nil }
+        return tokenizer.endToken(named: config.data.endTokenName)
+    }
+
     /// - Parameter choice: `last`, `best` or a step; nil is the last.
     /// - Throws: `Failure` where there is no run or no such checkpoint, `ConfigError` for a config that does not fit this program.
     public init(_ path: String, checkpoint choice: String?, on context: Context, _ registries: Registries) throws {

@@ -4,9 +4,15 @@ import Text
 
 extension RunConfig {
     /// Loads, tokenizes and splits the config's text.
-    /// - Parameter tokenizer: the tokenizer of an earlier run, instead of the config's.
-    /// - Throws: `TextError`, or `ConfigError` where the text does not fit the config.
-    public func dataset(tokenizer fixed: (any Tokenizer)? = nil) throws -> Dataset {
+    /// - Parameters:
+    ///   - tokenizer: the tokenizer of an earlier run, instead of the config's.
+    ///   - folder: where tokens and tokenizer are to be kept, instead of the cache.
+    ///   - progress: called now and then; stops when it returns false.
+    /// - Throws: `TextError`, `ConfigError` where the text does not fit the config, `CancellationError` when stopped.
+    public func dataset(
+        tokenizer fixed: (any Tokenizer)? = nil, keptIn folder: String? = nil,
+        progress: @escaping (PreparationProgress) -> Bool = { _ in true }
+    ) throws -> Dataset {
         if let task = SyntheticTask.named(data.source) {
             do {
                 return try Dataset.examples(
@@ -16,20 +22,48 @@ extension RunConfig {
                 throw ConfigError(error.description, at: "data", file: file)
             }
         }
-        if !Corpus.knownNames.contains(data.source), PublishedTokens.exists(data.source) {
-            return try PublishedTokens.dataset(data.source, tokenizer: fixed.map { .fixed($0) } ?? tokenizer)
+        if !Corpus.knownNames.contains(data.source) {
+            if TokenFolder.exists(data.source) {
+                return try TokenFolder.dataset(data.source, tokenizer: fixed, documents: data.documents)
+            }
+            if PublishedTokens.exists(data.source) {
+                return try PublishedTokens.dataset(
+                    data.source, tokenizer: fixed.map { .fixed($0) } ?? tokenizer, documents: data.documents,
+                    endToken: data.endTokenName)
+            }
         }
-        let corpus: Corpus
+        var options = PreparationOptions()
+        options.validationFraction = data.validationFraction
+        (options.documents, options.endToken, options.folder) = (data.documents, data.endTokenName, folder)
+        return try Dataset.prepare(text(), tokenizer: fixed.map { .fixed($0) } ?? tokenizer, options, progress: progress)
+    }
+
+    /// All of another text, or of the config's, as the training part of a dataset.
+    /// - Throws: as `dataset`.
+    public func whole(
+        _ source: String, tokenizer: any Tokenizer, progress: @escaping (PreparationProgress) -> Bool = { _ in true }
+    ) throws -> Dataset {
+        var options = PreparationOptions()
+        options.validationFraction = nil
+        (options.documents, options.endToken) = (data.documents, data.endTokenName)
+        return try Dataset.prepare(text(source), tokenizer: .fixed(tokenizer), options, progress: progress)
+    }
+
+    /// The config's text or another, nothing of it read yet.
+    private func text(_ other: String? = nil) throws -> TextSource {
+        guard other ?? data.source != "-" else {
+            throw ConfigError("standard input is read once, before training; give it with --data -", at: "data.source", file: file)
+        }
         do {
-            corpus = try Corpus.load(source: data.source, seed: UInt64(data.seed), characters: data.characters)
+            return try TextSource.load(
+                other ?? data.source, format: data.textFormat, seed: UInt64(data.seed), characters: data.characters)
         } catch let error as TextError {
             switch error {
-            case .missing, .unknownCorpus: throw ConfigError(error.description, at: "data.source", file: file)
+            case .missing where other == nil, .unknownCorpus where other == nil:
+                throw ConfigError(error.description, at: "data.source", file: file)
             default: throw error
             }
         }
-        return try Dataset.prepare(
-            corpus, tokenizer: fixed.map { .fixed($0) } ?? tokenizer, validationFraction: data.validationFraction)
     }
 }
 
@@ -41,7 +75,7 @@ public struct EntropyFloor: Sendable {
 
     /// The floor of a generated corpus' validation text; nil for text that somebody wrote.
     public init?(_ config: RunConfig, _ dataset: Dataset) {
-        guard config.data.source == "stories" else { return nil }
+        guard config.data.source == "stories", config.data.documents == .joined else { return nil }
         let tokens = [Int32](unsafeUninitializedCapacity: dataset.validation.count) { buffer, count in
             dataset.validation.copy(from: 0, into: UnsafeMutableBufferPointer(rebasing: buffer[0..<dataset.validation.count]))
             count = dataset.validation.count

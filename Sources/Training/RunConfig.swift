@@ -5,36 +5,6 @@ import Foundation
 import Optimizers
 import Text
 
-/// The `data` section, without its tokenizer.
-public struct DataOptions: OptionGroup {
-    public var source = "stories"
-    public var characters = 4_000_000
-    public var seed = 0
-    public var validationFraction = 0.1
-    public var order = Order.random
-    public init() {}
-
-    /// How batches are drawn from the text.
-    public enum Order: String, OptionEnum { case random, sequential }
-
-    public static var options: [Option<Self>] {
-        [
-            Option(
-                "source", \.source,
-                help:
-                    "\(Corpus.knownNames.joined(separator: ", ")), or a path: a UTF-8 file, a folder of them, or a folder of tokens (train.bin and val.bin)"
-            ),
-            Option("characters", \.characters, .within(1000...1_000_000_000), help: "length of generated text"),
-            Option("seed", \.seed, .atLeast(0), help: "seed of generated text"),
-            Option(
-                "validation_fraction", \.validationFraction,
-                Bounds(minimum: 0, maximum: 1, exclusiveMinimum: true, exclusiveMaximum: true),
-                help: "share of the text kept for validation, at its end"),
-            Option("order", \.order, help: "training windows at random places, or one after another"),
-        ]
-    }
-}
-
 /// The `train` section.
 public struct TrainOptions: OptionGroup {
     public var steps = 1000

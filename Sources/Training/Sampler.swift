@@ -9,9 +9,12 @@ public final class Sampler {
     private let model: Model
     private let tokenizer: any Tokenizer
     private let context: Context
+    private let endToken: Int32?
 
-    public init(_ model: Model, _ tokenizer: any Tokenizer, on context: Context) {
-        (self.model, self.tokenizer, self.context) = (model, tokenizer, context)
+    /// - Parameter endToken: the token between the documents that the model was trained on: new texts begin behind it, and a text
+    ///   ends where it comes.
+    public init(_ model: Model, _ tokenizer: any Tokenizer, on context: Context, endToken: Int32? = nil) {
+        (self.model, self.tokenizer, self.context, self.endToken) = (model, tokenizer, context, endToken)
     }
 
     /// One sample as a whole, the prompt left out.
@@ -55,8 +58,8 @@ public final class Sampler {
         return generate(ids, options, onToken) { _, _ in true }
     }
 
-    /// What an empty prompt stands for: a line break, after which all texts begin, or the first token.
-    private var startToken: Int32 { (try? tokenizer.encode("\n"))?.first ?? 0 }
+    /// What an empty prompt stands for: the end of another document, a line break, after which all texts begin, or the first token.
+    private var startToken: Int32 { endToken ?? (try? tokenizer.encode("\n"))?.first ?? 0 }
 
     private func generate(
         _ prompt: [Int32], _ options: SamplingOptions, _ onToken: (Int, Int32) -> Bool, _ onText: (Int, String) -> Bool
@@ -80,6 +83,11 @@ public final class Sampler {
                 }
                 next.append(token)
                 guard !samples[index].isDone else { continue }
+                if token == endToken {
+                    if let rest = samples[index].finish(), !onText(index, rest) { return made }
+                    samples[index].end()
+                    continue
+                }
                 made += 1
                 guard onToken(index, token) else { return made }
                 if let piece = samples[index].append(token), !onText(index, piece) { return made }
@@ -117,6 +125,9 @@ private struct Sample {
         held += decoder.append(token)
         return release(keeping: true)
     }
+
+    /// The text is over, whatever tokens are left.
+    mutating func end() { isDone = true }
 
     /// What was still held back when the tokens ran out.
     mutating func finish() -> String? {

@@ -81,7 +81,12 @@ public final class Trainer {
         } catch let error as ConfigError {
             throw error.inFile(config.file)
         }
-        step = TrainingStep(model, optimizer, on: context, train, countedTargets: training.countedTargets)
+        step = TrainingStep(model, optimizer, on: context, train)
+        if let filled = training.filled {
+            notes.append(
+                "windows end with their documents: \(Int((filled * 100).rounded())) % of their places hold text, and the rest is computed for nothing"
+            )
+        }
         let threads = (context.backend as? CPUBackend)?.threads
         if resuming {
             let (last, damaged) = try Checkpoint.newestWhole(in: folder)
@@ -248,7 +253,8 @@ public final class Trainer {
     private func oneStep(_ step: Int) throws -> (loss: Double, gradientNorm: Double) {
         let isObserved = config.train.logStatistics.map { step == 0 || (step + 1) % $0 == 0 } ?? false
         let observer = isObserved ? ActivationObserver() : nil
-        let (sum, norm) = self.step.gradients(step, observer: observer) { training(step: step, micro: $0) }
+        let counted = training.countedTargets(step: step, micros: config.train.gradAccumulation)
+        let (sum, norm) = self.step.gradients(step, countedTargets: counted, observer: observer) { training(step: step, micro: $0) }
         guard sum.isFinite, norm.isFinite else {
             throw diverged(sum.isFinite ? "gradient" : "loss", step)
         }
@@ -286,6 +292,7 @@ public final class Trainer {
         var options = SamplingOptions()
         options.tokens = config.train.sampleTokens
         options.seed = UInt64(config.train.seed)
-        return try Sampler(model, dataset.tokenizer, on: context).text(prompt: "", options)
+        let end = config.data.documents == .joined && !(dataset.tokenizer is DelimitedTokenizer) ? nil : dataset.endToken
+        return try Sampler(model, dataset.tokenizer, on: context, endToken: end).text(prompt: "", options)
     }
 }

@@ -9,23 +9,20 @@ public final class TrainingStep {
     public let optimizer: Optimizer
     let context: Context
     let options: TrainOptions
-    private let countedTargets: Int?
 
-    /// - Parameter countedTargets: targets of a micro-batch that are not negative, where not all of them count.
-    public init(
-        _ model: Model, _ optimizer: Optimizer, on context: Context, _ options: TrainOptions, countedTargets: Int? = nil
-    ) {
+    public init(_ model: Model, _ optimizer: Optimizer, on context: Context, _ options: TrainOptions) {
         (self.model, self.optimizer, self.context, self.options) = (model, optimizer, context, options)
-        self.countedTargets = countedTargets
     }
 
     /// Gathers the gradients of step `step`; the mean loss of its micro-batches and the norm of the gradients.
     /// - Parameters:
+    ///   - countedTargets: targets of the whole step that are not negative, where not all of them count.
     ///   - observer: looks into the first micro-batch.
     ///   - batch: inputs and targets [B, T] of a micro-batch.
     ///   - phase: called as each part begins.
     public func gradients(
-        _ step: Int, observer: (any PassObserver)? = nil, batch: (_ micro: Int) -> (inputs: Tensor, targets: Tensor),
+        _ step: Int, countedTargets: Int? = nil, observer: (any PassObserver)? = nil,
+        batch: (_ micro: Int) -> (inputs: Tensor, targets: Tensor),
         phase: (ProfilingBackend.Phase) -> Void = { _ in }
     ) -> (loss: Double, norm: Double) {
         phase(.optimizer)
@@ -34,7 +31,7 @@ public final class TrainingStep {
         for micro in 0..<options.gradAccumulation {
             phase(.data)
             let (inputs, targets) = batch(micro)
-            let scale = 1 / Float((countedTargets ?? inputs.count) * options.gradAccumulation)
+            let scale = 1 / Float(countedTargets ?? inputs.count * options.gradAccumulation)
             let source = DropoutSource(seed: UInt64(options.seed), step: step, firstExample: micro * options.batch)
             let loss = context.recording {
                 phase(.forward)

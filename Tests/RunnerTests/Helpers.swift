@@ -78,7 +78,8 @@ final class Place {
     }
 
     /// Starts the program. Output goes to files, so that no pipe fills up or is held open by another process.
-    func start(_ arguments: [String]) throws -> Running {
+    /// - Parameter input: the file that standard input comes from; none by default.
+    func start(_ arguments: [String], input: String? = nil) throws -> Running {
         count += 1
         let process = Process()
         process.executableURL = URL(fileURLWithPath: try #require(executable, "no runner beside the tests; swift build makes it"))
@@ -95,7 +96,7 @@ final class Place {
             try Data().write(to: URL(fileURLWithPath: file))
             return try #require(FileHandle(forWritingAtPath: file))
         }
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = try input.map { try #require(FileHandle(forReadingAtPath: "\(path)/\($0)")) } ?? FileHandle.nullDevice
         (process.standardOutput, process.standardError) = (handles[0], handles[1])
         try process.run()
         return Running(process: process, output: files[0], errors: files[1])

@@ -42,14 +42,24 @@ import Text
         let first = try Dataset.prepare(corpus, tokenizer: spec, locations: nowhere)
         // Copies: the files themselves are about to be tampered with.
         let train = first.train.all(), validation = first.validation.all()
-        let names = folder.names(in: ".loom")
-        #expect(names.count == 3)
-        // Marking the kept tokens shows that they are used: same size, other order.
-        for name in names where name.hasSuffix("-train.tokens") {
-            try TokenFile.write(train.reversed(), vocabularySize: first.train.vocabularySize, to: folder.path + "/.loom/" + name)
+        let tokens = try #require(first.folder), name = tokens.split(separator: "/").last.map(String.init) ?? ""
+        let names = folder.names(in: ".loom").filter { $0 != name } + folder.names(in: ".loom/" + name).map { "\(name)/\($0)" }
+        #expect(names.count == 5)
+        // Nothing is read or learned again: what is kept is used, as its age shows.
+        func ages() throws -> [Date] {
+            try names.map {
+                try #require(FileManager.default.attributesOfItem(atPath: folder.path + "/.loom/" + $0)[.modificationDate] as? Date)
+            }
         }
-        let second = try Dataset.prepare(corpus, tokenizer: spec, locations: nowhere)
-        #expect(second.train.all() == train.reversed())
+        let before = try ages()
+        var states: [PreparationProgress] = []
+        let again = try Preparing(TextSource(corpus), spec, PreparationOptions(), locations: nowhere) { _ in true }.run()
+        #expect(try again.train.all() == train && ages() == before)
+        let second = try Dataset.prepare(TextSource(corpus), tokenizer: spec, locations: nowhere) {
+            states.append($0)
+            return true
+        }
+        #expect(second.train.all() == train && states.isEmpty)
         #expect(second.tokenizer.serialized() == first.tokenizer.serialized())
         // Everything damaged, everything made again.
         for name in names {
@@ -60,7 +70,7 @@ import Text
         let third = try Dataset.prepare(corpus, tokenizer: spec, locations: nowhere)
         #expect(third.train.all() == train && third.validation.all() == validation)
         #expect(third.tokenizer.serialized() == first.tokenizer.serialized())
-        #expect(folder.names(in: ".loom") == names)
+        #expect(try ages() != before)
         // Other text under the same name is other text.
         let changed = try Corpus.file(folder.write("text.txt", Self.text.replacingOccurrences(of: "cat", with: "dog")))
         #expect(try Dataset.prepare(changed, tokenizer: .char, locations: nowhere).train.all() != train)
@@ -74,9 +84,10 @@ import Text
         chmod(folder.path, 0o555)
         _ = try Dataset.prepare(corpus, tokenizer: .char, locations: Locations(data: nil, cache: cache.path))
         #expect(folder.names() == ["text.txt"])
-        #expect(cache.names(in: "tokens").count == 2)
+        let kept = cache.names(in: "tokens")
+        #expect(kept.count == 2)
         let uncached = try Dataset.prepare(corpus, tokenizer: .char, cache: false, locations: Locations(data: nil, cache: cache.path))
-        #expect(uncached.train.count > 0 && cache.names(in: "tokens").count == 2)
+        #expect(uncached.train.count > 0 && cache.names(in: "tokens") == kept)
         // A cache that cannot be written is no reason to stop.
         chmod(cache.path + "/tokens", 0o555)
         #expect(try Dataset.prepare(corpus, tokenizer: .byte, locations: Locations(data: nil, cache: cache.path)).train.count > 0)

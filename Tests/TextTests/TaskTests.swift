@@ -78,7 +78,7 @@ struct TaskTests {
         let data = try Dataset.examples(of: task, context: 20, seed: 1, characters: 2100, validationFraction: 0.1)
         #expect(data.train.count == 90 * 21 && data.validation.count == 10 * 21)
         let sampler = try BatchSampler(data.train, context: 20, batch: 4, seed: 5, order: order)
-        #expect(sampler.countedTargets == 4 * 10)
+        #expect(sampler.countedTargets(step: 3) == 4 * 10 && sampler.countedTargets(step: 3, rows: 8) == 8 * 10)
         for step in 0..<30 {
             for row in 0..<4 { #expect(sampler.start(step: step, row: row) % 21 == 0) }
             var inputs = [Int32](repeating: 0, count: 80), targets = inputs

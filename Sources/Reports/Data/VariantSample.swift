@@ -21,7 +21,7 @@ struct VariantSample {
                 let loaded = try LoadedRun(run.folder.path, checkpoint: "last", on: context, registries)
                 var options = SamplingOptions()
                 (options.tokens, options.seed, options.temperature) = (tokens, VariantSample.seed, VariantSample.temperature)
-                text = try Sampler(loaded.model, loaded.tokenizer, on: context).text(prompt: "", options)
+                text = try Sampler(loaded.model, loaded.tokenizer, on: context, endToken: loaded.endToken).text(prompt: "", options)
                 origin = "made for this report: checkpoint of step \(loaded.checkpoint.step.grouped), train.seed \(run.seed)"
                 return
             } catch {

@@ -41,6 +41,9 @@ struct AddedTokens: Sendable {
             .map { String(decoding: $0.bytes, as: UTF8.self) }
     }
 
+    /// Whether there are none but special ones.
+    var areAllSpecial: Bool { tokens.allSatisfy(\.isSpecial) }
+
     init(_ tokens: [Token]) {
         self.tokens = tokens.filter { !$0.bytes.isEmpty }.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
         var first = [Bool](repeating: false, count: 256)

@@ -85,6 +85,25 @@ struct BPEModel: Sendable {
         while let chunk = scanner.next() { encoder.encode(chunk, into: &output) }
     }
 
+    /// The tokens of documents in `text`, each by itself and followed by `end`; an encoder knows the chunks of all documents that
+    /// its thread has had.
+    func encode(documents: [Range<Int>], of text: UnsafeBufferPointer<UInt8>, _ pattern: SplitPattern, end: Int32) throws -> [Int32] {
+        let parts = try Parallel.map(DocumentGroups.of(documents)) { group in
+            var output: [Int32] = []
+            output.reserveCapacity(group.reduce(0) { $0 + $1.count } / 3 + 16)
+            var encoder = ChunkEncoder(self, text)
+            for document in group {
+                var scanner = ChunkScanner(UnsafeBufferPointer(rebasing: text[document]), pattern: pattern)
+                while let chunk = scanner.next() {
+                    encoder.encode(chunk.lowerBound + document.lowerBound..<chunk.upperBound + document.lowerBound, into: &output)
+                }
+                output.append(end)
+            }
+            return output
+        }
+        return Array(parts.joined())
+    }
+
     /// Appends the tokens of ranges of `text`.
     func encode(_ text: UnsafeBufferPointer<UInt8>, chunks: [Range<Int>], into output: inout [Int32]) {
         var encoder = ChunkEncoder(self, text)

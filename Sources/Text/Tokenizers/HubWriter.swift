@@ -67,6 +67,10 @@ package struct ByteLevelParts {
     package init(_ tokenizer: any Tokenizer) throws {
         switch tokenizer {
         case let own as BPETokenizer: (pattern, model, specials) = (own.pattern, own.model, [])
+        case let delimited as DelimitedTokenizer:
+            let base = try ByteLevelParts(delimited.base)
+            (pattern, model) = (base.pattern, base.model)
+            specials = base.specials + [(Array(delimited.endName.utf8), Int32(delimited.base.vocabularySize))]
         case let published as PublishedTokenizer:
             guard published.model.isByteLevel, let known = published.pattern, published.normalizers.isEmpty,
                 published.template.before.isEmpty, published.template.after.isEmpty

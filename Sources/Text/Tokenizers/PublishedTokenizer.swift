@@ -32,6 +32,11 @@ public struct PublishedTokenizer: Tokenizer {
         return nil
     }
 
+    /// The pattern that is all there is to do before merging, as long as special tokens are plain text.
+    var plainPattern: SplitPattern? {
+        normalizers.isEmpty && addedTokens.areAllSpecial && normalizedTokens.areAllSpecial ? pattern : nil
+    }
+
     /// The parts of a tokenizer, as a reader has found them.
     struct Parts {
         var model: BPEModel

@@ -41,10 +41,12 @@ public struct Comparison {
 
     /// Checks all of it and prepares the text, so that whatever is wrong is found before any work is done.
     /// - Throws: `ConfigError` or `TextError`.
-    public init(_ request: Request, _ registries: Registries = Registries()) throws {
+    public init(
+        _ request: Request, _ registries: Registries = Registries(), progress: @escaping (PreparationProgress) -> Bool = { _ in true }
+    ) throws {
         var (variants, baseline) = try request.variants.variants(registries)
         try variants.requireSameText()
-        let dataset = try variants[0].config.dataset()
+        let dataset = try variants[0].config.dataset(progress: progress)
         if request.matchesParameters, let base = variants.first(where: { $0.name == baseline }) {
             let target = try Trainer.model(base.config, tokenizer: dataset.tokenizer).accounting.parameters
             let match = ParameterMatch(target: target, tokenizer: dataset.tokenizer, registries: registries)

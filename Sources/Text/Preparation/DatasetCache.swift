@@ -7,9 +7,9 @@ struct DatasetCache: Sendable {
     let folder: String
 
     /// The cache beside the text where its folder may be written, otherwise in the user's cache, otherwise none.
-    init?(for corpus: Corpus, locations: Locations) {
+    init?(for text: TextSource, locations: Locations) {
         var candidates: [String] = []
-        if let source = corpus.folder, Files.isWritableFolder(source) { candidates.append(source + "/.loom") }
+        if let source = text.folder, Files.isWritableFolder(source) { candidates.append(source + "/.loom") }
         if let cache = locations.cache { candidates.append(cache + "/tokens") }
         for candidate in candidates {
             guard (try? Files.makeFolder(candidate)) != nil, Files.isWritableFolder(candidate) else { continue }
@@ -19,23 +19,20 @@ struct DatasetCache: Sendable {
         return nil
     }
 
-    /// The tokens kept under `name` if they are there, whole and as many ids as wanted; otherwise those that `make` gives,
-    /// which are kept.
-    func tokens(_ name: String, called title: String, vocabularySize: Int, make: () throws -> [Int32]) throws -> TokenFile {
-        let path = "\(folder)/\(name).tokens"
-        if let kept = open(path, title, vocabularySize) { return kept }
-        let tokens = try make()
-        do {
-            try TokenFile.write(tokens, vocabularySize: vocabularySize, to: path)
-        } catch TextError.unwritable {
-            // A full disk is no reason not to train.
-        }
-        return try open(path, title, vocabularySize) ?? TokenFile(tokens: tokens, vocabularySize: vocabularySize, name: title)
+    /// What was found out about a text, kept under `name`, otherwise what `make` finds out, which is kept.
+    func facts(_ name: String, make: () throws -> TextFacts) throws -> TextFacts {
+        let path = "\(folder)/\(name).facts"
+        if let bytes = SealedFile.read(path), let facts = try? JSONDecoder().decode(TextFacts.self, from: Data(bytes)) { return facts }
+        let facts = try make()
+        if let data = try? JSONEncoder().encode(facts) { try? SealedFile.write(Array(data), to: path) }
+        return facts
     }
 
-    private func open(_ path: String, _ title: String, _ vocabularySize: Int) -> TokenFile? {
-        guard let file = try? TokenFile(path: path, name: title), file.vocabularySize == vocabularySize else { return nil }
-        return file
+    /// The folder for the tokens called `name`, where one can be made.
+    func tokens(_ name: String) -> String? {
+        let path = "\(folder)/\(name)"
+        guard (try? Files.makeFolder(path)) != nil, Files.isWritableFolder(path) else { return nil }
+        return path
     }
 
     /// The tokenizer kept under `name` if it is there and whole, otherwise the one that `make` gives, which is kept.
