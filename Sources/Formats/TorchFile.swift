@@ -32,7 +32,9 @@ public struct TorchFile: Sendable {
         let path = file.path
         if TorchFile.isBarePickle(file) {
             throw FormatError(
-                path, "is a bare pickle, as PyTorch before 1.6 wrote files; load it with a newer PyTorch and torch.save it again")
+                path,
+                "is a bare pickle, as PyTorch before 1.6 wrote files; if you trust who made it, load it with a newer PyTorch and "
+                    + "torch.save it again")
         }
         guard TorchFile.isArchive(file) else { throw FormatError(path, "is no file of torch.save") }
         archive = try ZipArchive(file)
