@@ -56,6 +56,11 @@ public struct TorchFile: Sendable {
         content = try Pickle.read(bytes, name: path, globals: TorchFile.globals, allowsExternal: true)
     }
 
+    /// The dictionary of weights: the whole content, or the entry of it in which some wrap it.
+    public var stateDict: PickleValue {
+        ["state_dict", "model_state_dict", "model"].compactMap { content[$0] }.first { $0.pairs != nil } ?? content
+    }
+
     /// The tensor that `value` stands for; nil when it is none.
     /// - Parameter name: what errors call it.
     /// - Throws: `FormatError` for a tensor whose storage is missing or smaller than it says.

@@ -10,7 +10,7 @@ public enum WeightFiles {
         if let kind = file.otherKind { throw FormatError(path, kind) }
         if TorchFile.isArchive(file) || TorchFile.isBarePickle(file) {
             let torch = try TorchFile(file)
-            return try torch.tensors(torch.content)
+            return try torch.tensors(torch.stateDict)
         }
         return try Safetensors.File(file).tensors()
     }

@@ -115,10 +115,7 @@ enum ForeignSource {
         if let arguments = file.content["model_args"], let weights = file.content["model"] {
             return try nanoGPT(path, arguments, try file.tensors(weights))
         }
-        // Some wrap a state dict in one entry.
-        let dictionary =
-            ["state_dict", "model_state_dict", "model"].compactMap { file.content[$0] }.first { $0.pairs != nil } ?? file.content
-        let tensors = try file.tensors(dictionary)
+        let tensors = try file.tensors(file.stateDict)
         guard !tensors.isEmpty else { throw FormatError(path, "has no tensors in it; a state dict is expected") }
         func has(_ end: String) -> Bool { tensors.keys.contains { $0.hasSuffix(end) } }
         if has("token_embedding_table.weight") { return try lecture(path, tensors) }

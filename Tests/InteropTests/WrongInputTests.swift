@@ -63,6 +63,12 @@ struct WrongInputTests {
         let shards = try scratch.source("gpt2_sharded")
         try kinds[0].1.write(to: URL(fileURLWithPath: "\(shards)/model-00001-of-00002.safetensors"))
         #expect(refusal(shards).contains("00001-of-00002.safetensors: is a pointer of Git LFS"))
+        // A config, and a tokenizer, without which the weights are still of use.
+        let pointers = try scratch.source("gpt2")
+        try kinds[0].1.write(to: URL(fileURLWithPath: "\(pointers)/tokenizer.json"))
+        #expect(try Importer(pointers).notes.first?.contains("tokenizer.json: is a pointer of Git LFS") == true)
+        try kinds[0].1.write(to: URL(fileURLWithPath: "\(pointers)/config.json"))
+        #expect(refusal(pointers).contains("config.json: is a pointer of Git LFS"))
         // What PyTorch wrote long ago is told so in a folder, too.
         let old = "\(scratch.path)/old"
         try FileManager.default.createDirectory(atPath: old, withIntermediateDirectories: true)
@@ -78,6 +84,42 @@ struct WrongInputTests {
         let folder = try scratch.source("nanochat")
         try Data("{".utf8).write(to: URL(fileURLWithPath: "\(folder)/meta_000100.json"))
         #expect(refusal(folder).contains("model_000100.pt: is a state dict of nanochat, but no usable meta_"), "\(refusal(folder))")
+    }
+
+    /// A state dict within an entry of its own, beside a config.json: what training loops save.
+    @Test func wrappedStateDict() throws {
+        let folder = try scratch.source("gpt2"), file = "\(folder)/model.safetensors"
+        let tensors = try WeightFiles.tensors(path: file)
+        func sources() -> [Safetensors.Source] {
+            tensors.map { name, tensor in
+                Safetensors.Source(name: name, shape: tensor.shape) { write in try tensor.forEachPiece(write) }
+            }
+        }
+        try FileManager.default.removeItem(atPath: file)
+        try TorchFile.write(sources(), shared: [], key: "state_dict", values: [], to: "\(folder)/pytorch_model.bin")
+        let imported = try Importer(folder).write(out: "\(scratch.path)/wrapped")
+        let plain = try Importer("\(fixtures)/gpt2/source").write(out: "\(scratch.path)/plain")
+        let weights = [imported, plain].map {
+            FileManager.default.contents(atPath: "\($0.path)/checkpoints/step-00000000/model.safetensors")
+        }
+        #expect(weights[0] != nil && weights[0] == weights[1])
+    }
+
+    /// Tied tensors are compared by their numbers, however they lie in the file.
+    @Test func sameNumbers() throws {
+        func source(_ name: String, _ shape: [Int], _ numbers: [Float]) -> Safetensors.Source {
+            Safetensors.Source(name: name, shape: shape) { write in try numbers.withUnsafeBytes { try write($0) } }
+        }
+        let path = "\(scratch.path)/same.safetensors", long = (0..<70_000 * 2).map { Float($0) }
+        let columns = (0..<2).flatMap { column in (0..<70_000).map { long[$0 * 2 + column] } }
+        var other = columns
+        other[140_000 - 1] += 1
+        try Safetensors.write(
+            [source("a", [70_000, 2], long), source("b", [2, 70_000], columns), source("c", [2, 70_000], other)], metadata: [:], to: path)
+        let tensors = try WeightFiles.tensors(path: path)
+        let a = try #require(tensors["a"]), b = try #require(tensors["b"]), c = try #require(tensors["c"])
+        #expect(a.hasSameNumbers(as: a) && a.hasSameNumbers(as: b.transposed) && b.hasSameNumbers(as: a.transposed))
+        #expect(!a.hasSameNumbers(as: b) && !a.hasSameNumbers(as: c.transposed) && !b.hasSameNumbers(as: c))
     }
 
     /// The hub's cache: a folder of revisions, whose files are links to where they lie.
