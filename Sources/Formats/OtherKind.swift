@@ -8,7 +8,7 @@ extension MappedFile {
         func begins(_ text: String) -> Bool { start.starts(with: text.utf8) }
         let lowered = String(decoding: start, as: UTF8.self).lowercased()
         if begins("version https://git-lfs") {
-            return "is a pointer of Git LFS, not the weights themselves; fetch them with git lfs pull, or download the file alone"
+            return "is a pointer of Git LFS, not the file itself; fetch that with git lfs pull, or download it alone"
         }
         if begins("GGUF") { return "is a GGUF file of llama.cpp, which is not read here; import the safetensors that it was made of" }
         if start.starts(with: [0x89, 0x48, 0x44, 0x46]) {
