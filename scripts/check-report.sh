@@ -32,7 +32,10 @@ JSON
     printf '%s\n' '{"extends": "plain.json", "name": "wild", "optimizer": {"lr": 1e38}}' > "$place/wild.json"
     runner=${RUNNER:-$root/.build/release/runner}
     [ -x "$runner" ] || fail "there is no $runner; build it first: swift build -c release --product runner"
-    "$runner" compare "$place/plain.json" "$place/gated.json" "$place/wild.json" --seeds 2 --threads 1 --out "$place/comparison" >/dev/null
+    status=0
+    "$runner" compare "$place/plain.json" "$place/gated.json" "$place/wild.json" --seeds 2 --threads 1 --out "$place/comparison" \
+        >/dev/null 2>"$place/said" || status=$?
+    if [ "$status" != 1 ] || ! grep -q "2 of 6 runs of .* failed" "$place/said"; then fail "compare with a failing run: $(cat "$place/said")"; fi
     "$runner" report "$place/comparison" --threads 1 >/dev/null
     page=$place/comparison/report.html
 fi

@@ -70,6 +70,31 @@ public struct WeightTensor: Sendable {
             }.sorted { ($0.layer ?? -1, $0.part, $0.name) < ($1.layer ?? -1, $1.part, $1.name) }
     }
 
+    /// How many tensors of a file `all(in:)` leaves out, and which, in words; nil where it takes all.
+    public static func leftOut(of file: Safetensors.File) -> (count: Int, words: String)? {
+        var counts: [String: Int] = [:]
+        let matrices = Set(all(in: file).map(\.name))
+        for (name, entry) in file.entries where !matrices.contains(name) {
+            let shape = entry.shape
+            let why =
+                switch shape.count {
+                case 2 where shape.allSatisfy({ $0 > 1 }): "of type \(entry.dtype)"
+                case 2: "of a single row or column"
+                case 1: "of one dimension"
+                default: "of \(shape.count) dimensions"
+                }
+            counts[why, default: 0] += 1
+        }
+        guard !counts.isEmpty else { return nil }
+        let kinds = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
+        let all = counts.values.reduce(0, +)
+        return (
+            all,
+            "\(all) of \(file.entries.count) tensors left out, since they are no matrices of float numbers: "
+                + kinds.joined(separator: ", ")
+        )
+    }
+
     /// `layers.3.attention.q.weight` is `attention.q` of layer 3: the first number in a name is the layer.
     package static func place(of name: String) -> (layer: Int?, part: String) {
         var pieces = name.split(separator: ".").map(String.init)

@@ -9,7 +9,8 @@ public final class MappedFile: @unchecked Sendable {
     /// - Throws: `FormatError` when there is no regular file at `path`, or it cannot be read.
     public init(path: String) throws(FormatError) {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe would be waited for until somebody writes to it.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw FormatError(path, "cannot be read; is it there, and may you read it?") }
         defer { close(descriptor) }
         var info = stat()

@@ -69,8 +69,13 @@ public enum Safetensors {
             guard let dtype = json["dtype"]?.stringValue, let shape = json["shape"]?.arrayValue?.map(\.intValue),
                 let offsets = json["data_offsets"]?.arrayValue,
                 offsets.count == 2, let first = offsets[0].intValue, let last = offsets[1].intValue,
-                first >= 0, first <= last, last <= bytes
+                first >= 0, first <= last
             else { throw Failure(path, "describes tensor \(shown(name)) wrongly; the file is damaged") }
+            guard last <= bytes else {
+                throw Failure(
+                    path,
+                    "is cut short or damaged: tensor \(shown(name)) should end \(last) bytes behind the header, but \(bytes) are there")
+            }
             guard let size = ElementType(rawValue: dtype)?.size else {
                 throw Failure(
                     path,

@@ -32,7 +32,9 @@ public struct TorchFile: Sendable {
         let path = file.path
         if TorchFile.isBarePickle(file) {
             throw FormatError(
-                path, "is a bare pickle, as PyTorch before 1.6 wrote files; load it with a newer PyTorch and torch.save it again")
+                path,
+                "is a bare pickle, as PyTorch before 1.6 wrote files; if you trust who made it, load it with a newer PyTorch and "
+                    + "torch.save it again")
         }
         guard TorchFile.isArchive(file) else { throw FormatError(path, "is no file of torch.save") }
         archive = try ZipArchive(file)
@@ -52,6 +54,11 @@ public struct TorchFile: Sendable {
         let range = try archive.range(of: pickle)
         guard let bytes = file.slice(range.lowerBound, range.count) else { throw FormatError(path, "is cut short") }
         content = try Pickle.read(bytes, name: path, globals: TorchFile.globals, allowsExternal: true)
+    }
+
+    /// The dictionary of weights: the whole content, or the entry of it in which some wrap it.
+    public var stateDict: PickleValue {
+        ["state_dict", "model_state_dict", "model"].compactMap { content[$0] }.first { $0.pairs != nil } ?? content
     }
 
     /// The tensor that `value` stands for; nil when it is none.

@@ -7,9 +7,10 @@ public enum WeightFiles {
     /// - Throws: `FormatError`.
     public static func tensors(path: String) throws -> [String: StoredTensor] {
         let file = try MappedFile(path: path)
+        if let kind = file.otherKind { throw FormatError(path, kind) }
         if TorchFile.isArchive(file) || TorchFile.isBarePickle(file) {
             let torch = try TorchFile(file)
-            return try torch.tensors(torch.content)
+            return try torch.tensors(torch.stateDict)
         }
         return try Safetensors.File(file).tensors()
     }

@@ -51,7 +51,7 @@ extension ForeignModel {
         }
         for (name, other) in tied {
             guard let tensor = tensors[name] else { continue }
-            guard let base = tensors[other], tensor.hasSameBytes(as: base) else {
+            guard let base = tensors[other], tensor.hasSameNumbers(as: base) else {
                 throw FormatError(path, "tensor \"\(name)\" should be the same as \"\(other)\", to which the config ties it, but it is not")
             }
             used.insert(name)

@@ -18,7 +18,7 @@ enum ForeignSource {
     // MARK: Folders
 
     private static func folder(_ path: String) throws -> ForeignModel {
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+        let names = contents(of: path)
         let configPath = "\(path)/config.json"
         if names.contains("config.json") {
             if let json = try? JSON(parsing: FileManager.default.contents(atPath: configPath) ?? Data()), json["model"]?.objectValue != nil
@@ -31,17 +31,38 @@ enum ForeignSource {
         let files = names.filter { !$0.hasPrefix(".") }.map { "\(path)/\($0)" }
         let metas = files.filter { $0.hasSuffix(".json") && NanochatMeta.isOne($0) }
         if let meta = metas.last { return try NanochatMeta.read(meta, weights: nil) }
-        let checkpoints = files.filter { file in
+        var checkpoints = files.filter { file in
             guard let mapped = try? MappedFile(path: file) else { return false }
             return LLMCFile.isOne(mapped) || TorchFile.isArchive(mapped)
         }
+        // nanochat keeps the optimizer's state beside the weights.
+        if checkpoints.count > 1 { checkpoints.removeAll { URL(fileURLWithPath: $0).lastPathComponent.hasPrefix("optim_") } }
         switch checkpoints.count {
         case 1: return try file(checkpoints[0])
-        case 0: throw FormatError(path, "has neither a config.json nor a checkpoint in it; are the weights somewhere else?")
+        case 0: throw try nothing(in: path, files)
         default:
             let shown = checkpoints.prefix(4).map { URL(fileURLWithPath: $0).lastPathComponent }.joined(separator: ", ")
             throw FormatError(path, "has several checkpoints (\(shown)); name the one that is meant")
         }
+    }
+
+    /// What to say of a folder without a checkpoint: what it has instead, or where one is.
+    private static func nothing(in path: String, _ files: [String]) throws -> FormatError {
+        for file in files {
+            guard let mapped = try? MappedFile(path: file) else { continue }
+            if let kind = mapped.otherKind { return FormatError(file, kind) }
+            let isNamedSo = [".pt", ".pth", ".bin", ".ckpt"].contains(where: file.hasSuffix)
+            if isNamedSo, TorchFile.isBarePickle(mapped) { _ = try TorchFile(mapped) }
+        }
+        // The hub's cache keeps models--OWNER--NAME/snapshots/REVISION.
+        let inner = files + files.flatMap { folder in contents(of: folder).map { "\(folder)/\($0)" } }
+        let found = inner.first { FileManager.default.fileExists(atPath: "\($0)/config.json") }
+        let hint = found.map { "name the folder of one model, such as \($0)" } ?? "are the weights somewhere else?"
+        return FormatError(path, "has neither a config.json nor a checkpoint in it; \(hint)")
+    }
+
+    private static func contents(of folder: String) -> [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
     }
 
     /// The weights of a folder with a config.json: an index of several files, or one file.
@@ -67,6 +88,7 @@ enum ForeignSource {
     private static func file(_ path: String) throws -> ForeignModel {
         let mapped = try MappedFile(path: path)
         guard mapped.count > 0 else { throw FormatError(path, "is empty") }
+        if let kind = mapped.otherKind { throw FormatError(path, kind) }
         if LLMCFile.isOne(mapped) { return try llmc(mapped) }
         if TorchFile.isArchive(mapped) || TorchFile.isBarePickle(mapped) { return try torch(mapped) }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path, config = "\(folder)/config.json"
@@ -93,10 +115,7 @@ enum ForeignSource {
         if let arguments = file.content["model_args"], let weights = file.content["model"] {
             return try nanoGPT(path, arguments, try file.tensors(weights))
         }
-        // Some wrap a state dict in one entry.
-        let dictionary =
-            ["state_dict", "model_state_dict", "model"].compactMap { file.content[$0] }.first { $0.pairs != nil } ?? file.content
-        let tensors = try file.tensors(dictionary)
+        let tensors = try file.tensors(file.stateDict)
         guard !tensors.isEmpty else { throw FormatError(path, "has no tensors in it; a state dict is expected") }
         func has(_ end: String) -> Bool { tensors.keys.contains { $0.hasSuffix(end) } }
         if has("token_embedding_table.weight") { return try lecture(path, tensors) }
@@ -125,7 +144,7 @@ enum ForeignSource {
         try config.finish()
         let folder = URL(fileURLWithPath: configPath).standardizedFileURL.deletingLastPathComponent()
         var foreign = ForeignModel(
-            kind: "\(type) of Hugging Face", name: folder.lastPathComponent, model: model, names: family.names, tensors: weights,
+            kind: "\(type) of Hugging Face", name: name(of: folder), model: model, names: family.names, tensors: weights,
             path: folder.relativePath, unlearned: [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", "position_ids"])
         foreign.normalizeNames(prefix: family.prefix)
         if model[path: "head.type"] == "tied" || model["head"] == "tied",
@@ -134,6 +153,13 @@ enum ForeignSource {
             foreign.tied = ["lm_head.weight": table.theirs[0]]
         }
         return foreign
+    }
+
+    /// What a model's folder is called, in the hub's cache as well, where a folder's own name is a revision.
+    private static func name(of folder: URL) -> String {
+        let parent = folder.deletingLastPathComponent(), model = parent.deletingLastPathComponent().lastPathComponent
+        guard parent.lastPathComponent == "snapshots", model.hasPrefix("models--") else { return folder.lastPathComponent }
+        return model.components(separatedBy: "--").last ?? model
     }
 
     private static func nanoGPT(_ path: String, _ arguments: PickleValue, _ tensors: [String: StoredTensor]) throws -> ForeignModel {

@@ -30,6 +30,7 @@ final class HubConfig {
     init(path: String) throws {
         self.path = path
         guard let data = FileManager.default.contents(atPath: path) else { throw FormatError(path, "cannot be read; is it there?") }
+        if let kind = try? MappedFile(path: path).otherKind { throw FormatError(path, kind) }
         do {
             guard let members = try JSON(parsing: data).objectValue else { throw FormatError(path, "is no JSON object") }
             self.members = members

@@ -51,6 +51,10 @@ public enum ImportedTokenizer {
             }
             return .tokenizer(tokenizer)
         } catch let error as TextError {
+            // A clone without Git LFS leaves a line in place of each large file.
+            for file in files(in: folder) {
+                if let kind = try? MappedFile(path: file).otherKind { return .unusable(reason: "\(file): \(kind)") }
+            }
             return .unusable(reason: error.description)
         }
     }

@@ -113,7 +113,9 @@ public struct Importer {
         do {
             try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
             for file in files {
-                try FileManager.default.copyItem(atPath: file, toPath: "\(target)/\(URL(fileURLWithPath: file).lastPathComponent)")
+                // The hub's cache holds links into itself, which would lead nowhere from here.
+                let source = URL(fileURLWithPath: file).resolvingSymlinksInPath().path
+                try FileManager.default.copyItem(atPath: source, toPath: "\(target)/\(URL(fileURLWithPath: file).lastPathComponent)")
             }
         } catch {
             throw Failure("cannot copy the tokenizer's files into \(target): \(error.localizedDescription)")

@@ -20,7 +20,7 @@ enum NanochatMeta {
         }
         let step = digits(url.deletingPathExtension().lastPathComponent)
         guard let name = names.first(where: { digits($0) == step }) ?? (names.count == 1 ? names[0] : nil) else {
-            throw FormatError(path, "is a state dict of nanochat, but no meta_….json that says what model it is of is beside it")
+            throw FormatError(path, "is a state dict of nanochat, but no usable meta_….json, which says what model it is of, is beside it")
         }
         return "\(folder)/\(name)"
     }

@@ -131,14 +131,20 @@ enum CompareCommand: Command {
             progress.stopped(results, folder)
             throw Interrupted()
         }
+        let lost = board.withoutWeights.map(\.label)
         if arguments.has("--json") {
-            emit(results.json.merging(["runs_trained": .int(trained)], known: { _, _ in nil }).text() + "\n")
+            let here: JSON = ["runs_trained": .int(trained), "runs_without_weights": .array(lost.map { .string($0) })]
+            emit(results.json.merging(here, known: { _, _ in nil }).text() + "\n")
         } else {
-            progress.end(table, folder, isWritten: results.runsFinished > 0)
+            progress.end(table, folder, isWritten: results.runsFinished > 0, withoutWeights: board.withoutWeights)
         }
-        if results.runsFinished == 0 {
+        let first = results.rows.flatMap(\.failures).first?.message ?? "none"
+        if results.runsFinished == 0 { throw Failure("no run of \(folder.path) finished; the first failure: \(first)") }
+        // What finished is shown and written; a script still has to learn that it is not all of it.
+        if results.runsFailed > 0 {
             throw Failure(
-                "no run of \(folder.path) finished; the first failure: \(results.rows.flatMap(\.failures).first?.message ?? "none")")
+                "\(results.runsFailed) of \(comparison.runs.count) runs of \(folder.path) failed; --retry tries them again. "
+                    + "The first failure: \(first)")
         }
     }
 

@@ -99,11 +99,17 @@ final class CompareProgress {
         )
     }
 
-    func end(_ table: CompareTable, _ folder: ComparisonFolder, isWritten: Bool) {
+    func end(_ table: CompareTable, _ folder: ComparisonFolder, isWritten: Bool, withoutWeights lost: [Comparison.PlannedRun]) {
         say("")
         for line in table.table(nameWidth: max(16, width / 2 - 8)).lines(width: width) { say(line) }
         say("")
         for line in table.failures + table.notes { sayWrapped(line) }
+        if let first = lost.first {
+            sayWrapped(
+                "warning: the weights of \(count(lost.count, "finished run")) are gone: \(lost.map(\.label).joined(separator: ", ")). The "
+                    + "results stand, but they can no longer be sampled from or evaluated; to train one again, remove its folder, such as "
+                    + folder.run(first.variant, seedIndex: first.index).folder.path)
+        }
         if isWritten { sayWrapped("written: \(folder.path)/results.json, results.csv, results.md") }
     }
 

@@ -21,19 +21,31 @@ enum DiffCommand: Command {
                 registries: registries)
         }
         let settings = difference(configs[0].resolved, configs[1].resolved)
-        let costs = try zip(paths, configs).map { path, config -> JSON in
+        var costs = try zip(paths, configs).map { path, config -> [String: JSON] in
             var figures = try cost(path, config)
             figures["parameters_by_group"] = nil
             figures.merge(try results(path)) { $1 }
-            return .object(figures)
+            return figures
         }
-        let figures = difference(costs[0], costs[1])
+        let stored = paths.map(stored)
+        if stored.contains(where: { $0.matrices > 0 }) {
+            for (index, stored) in stored.enumerated() {
+                costs[index]["stored_parameters"] = stored.numbers.map { .int($0) }
+                costs[index]["low_rank_matrices"] = .int(stored.matrices)
+            }
+        }
+        let figures = difference(.object(costs[0]), .object(costs[1]))
         if arguments.has("--json") {
             func json(_ rows: [(String, JSON, JSON)]) -> JSON {
                 .object(Dictionary(rows.map { ($0.0, ["a": $0.1, "b": $0.2]) }, uniquingKeysWith: { a, _ in a }))
             }
             emit(JSON.object(["settings": json(settings), "costs": json(figures)]).text() + "\n")
             return
+        }
+        for (index, stored) in stored.enumerated() where stored.matrices > 0 {
+            let origin = configs[index].resolved["description"]?.stringValue.map { " (\($0))" } ?? ""
+            let matrices = stored.matrices == 1 ? "one matrix is" : "\(stored.matrices) matrices are"
+            say("\(paths[index]) is a low-rank copy\(origin): \(matrices) stored as two factors\n")
         }
         if settings.isEmpty {
             say(figures.isEmpty ? "the two are the same" : "the two have the same settings; what came of them differs\n")
@@ -81,6 +93,15 @@ enum DiffCommand: Command {
         let speeds = lines.compactMap(\.tokensPerSecond).sorted()
         if !speeds.isEmpty { figures["train_tokens_per_second"] = .double(speeds[speeds.count / 2].rounded()) }
         return figures
+    }
+
+    /// What the last checkpoint of a run stores, and how many of its matrices as two factors of lower rank: the model is that of the run
+    /// it was made of, so nothing else tells the two apart.
+    private static func stored(_ path: String) -> (numbers: Int?, matrices: Int) {
+        guard RunFolder.exists(path), let last = Checkpoint.all(in: RunFolder(path: path)).last,
+            let matrices = try? last.factoredMatrices()
+        else { return (nil, 0) }
+        return (try? last.storedNumbers(), matrices.count)
     }
 
     private static func number(_ json: JSON) -> String {

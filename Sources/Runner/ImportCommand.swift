@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Interop
 import Reports
+import Text
 import Training
 
 /// Makes a run out of another program's checkpoint.
@@ -37,7 +38,13 @@ enum ImportCommand: Command {
         )
         for note in importer.notes { say("note: \(note)") }
         say("run: \(folder.path)")
-        let prompt = importer.tokenizer.kind == "ids" ? "--ids 1,2,3" : "--prompt \"Once\""
-        say("next: ./runner sample \(folder.path) \(prompt)")
+        say("next: ./runner sample \(inShell(folder.path)) \(prompt(importer.tokenizer))")
+    }
+
+    /// A prompt that the tokenizer knows.
+    private static func prompt(_ tokenizer: any Tokenizer) -> String {
+        if tokenizer is IdTokenizer { return "--ids 1,2,3" }
+        // Characters' vocabularies are those of one text.
+        return (try? tokenizer.encode("Once")) == nil ? "--tokens 200" : "--prompt \"Once\""
     }
 }

@@ -65,7 +65,8 @@ struct InspectPrompt {
     }
 
     private func ids(_ prompt: String, _ flag: String) throws -> [Int32] {
-        let ids = try run.tokenizer.encode(prompt), limit = run.model.size.context
+        let ids = try run.tokenizer is IdTokenizer ? listed(prompt, flag) : run.tokenizer.encode(prompt)
+        let limit = run.model.size.context
         guard !ids.isEmpty else { throw UsageError("inspect: \(flag) needs a prompt of at least one token") }
         guard ids.count <= limit else {
             throw UsageError(
@@ -76,6 +77,20 @@ struct InspectPrompt {
                 "inspect: the prompt has \(ids.count.grouped) tokens, and --html draws at most \(PromptPage.longestMap); shorten it")
         }
         return ids
+    }
+
+    /// The ids that stand for a prompt where weights came without a tokenizer.
+    private func listed(_ prompt: String, _ flag: String) throws -> [Int32] {
+        let size = run.model.size.vocabulary
+        let ids = prompt.split(separator: ",", omittingEmptySubsequences: false).map { word in
+            Int32(word.filter { !$0.isWhitespace }).flatMap { $0 >= 0 && $0 < size ? $0 : nil }
+        }
+        let known = ids.compactMap { $0 }
+        guard known.count == ids.count else {
+            throw UsageError(
+                "inspect: these weights came without a tokenizer, so the prompt is token ids from 0 to \(size - 1): \(flag) 1,2,3")
+        }
+        return known
     }
 
     /// A token in quotes, line breaks and the like escaped.

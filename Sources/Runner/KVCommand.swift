@@ -4,6 +4,7 @@ import Components
 import Configuration
 import Foundation
 import Reports
+import Text
 import Training
 
 /// Measures the memory of the KV cache: formula, allocation and process side by side.
@@ -124,7 +125,13 @@ enum KVCommand: Command {
             }
             var result: [String: JSON] = ["name": .string(config.name), "weight_bytes": .int(weights), "measurements": .array(rows)]
             if let loaded, question.types.contains(where: { $0 != .float32 }) {
-                result["loss"] = .object(try losses(model, loaded, question, context, progress, showsText: showsText))
+                switch try textToJudgeBy(loaded) {
+                case .success(let text):
+                    result["loss"] = .object(try losses(model, text.validation, question, context, progress, showsText: showsText))
+                case .failure(let reason):
+                    result["loss_left_out"] = .string(reason.description)
+                    if showsText { sayLossLeftOut(reason, indent: "  ") }
+                }
             }
             return .object(result)
         }
@@ -144,9 +151,8 @@ enum KVCommand: Command {
 
         /// What each type costs in loss, on the run's own validation text.
         private func losses(
-            _ model: Model, _ loaded: LoadedRun, _ question: Question, _ context: Context, _ progress: ProgressLine, showsText: Bool
+            _ model: Model, _ tokens: TokenFile, _ question: Question, _ context: Context, _ progress: ProgressLine, showsText: Bool
         ) throws -> [String: JSON] {
-            let tokens = try config.dataset(tokenizer: loaded.tokenizer).validation
             var result: [String: JSON] = [:]
             var plain = 0.0
             let types = question.types.contains(.float32) ? question.types : [.float32] + question.types

@@ -1,4 +1,6 @@
 import Autograd
+import Foundation
+import Text
 import Training
 
 extension Flag {
@@ -16,4 +18,17 @@ extension Arguments {
         }
         return type
     }
+}
+
+/// A run's text, or why there is none: weights that came from elsewhere may have no tokenizer, or one that does not know the characters
+/// of the text that stands in for their own. What a command shows beside losses stands without.
+func textToJudgeBy(_ run: LoadedRun) throws -> Result<Dataset, TextError> {
+    // Nothing is downloaded that could not be read.
+    if run.tokenizer is IdTokenizer, !FileManager.default.fileExists(atPath: run.config.data.source) { return .failure(.noTokenizer) }
+    do { return .success(try run.config.dataset(tokenizer: run.tokenizer)) } catch let error as TextError { return .failure(error) }
+}
+
+/// Says why no losses are shown.
+func sayLossLeftOut(_ reason: TextError, indent: String = "") {
+    say(indent + wrapped("validation loss left out: \(reason)", width: outputWidth - indent.count, indent: indent + "  "))
 }

@@ -48,3 +48,9 @@ func emit(_ text: String) { StandardOutput.write(text) }
 
 /// Writes a line to standard output at once.
 func say(_ line: String) { emit(line + "\n") }
+
+/// A path as a shell takes it: in quotes where it holds more than letters, digits and the usual marks.
+func inShell(_ path: String) -> String {
+    let isPlain = path.allSatisfy { $0.isLetter || $0.isNumber || "/._-+,:@%=".contains($0) } && !path.isEmpty
+    return isPlain ? path : "'\(path.replacing("'", with: "'\\''"))'"
+}

@@ -44,13 +44,18 @@ enum SpectrumCommand: Command {
             throw Interrupted()
         }
         progress.clear()
+        // Of a run it is known which parameters are matrices; what another program's file holds is not.
+        let leftOut = sources.first.flatMap { $0.step == nil ? WeightTensor.leftOut(of: $0.file) : nil }
         if let page = arguments.string("--html") {
             try writePage(SpectrumPage(title: path, snapshots: snapshots).html, to: page, "spectrum")
         }
         if arguments.has("--json") {
-            emit(json(path, snapshots, all: arguments.has("--all-checkpoints")).text() + "\n")
+            var result = json(path, snapshots, all: arguments.has("--all-checkpoints"))
+            if let leftOut { result = result.merging(["tensors_left_out": .int(leftOut.count)], known: { _, _ in nil }) }
+            emit(result.text() + "\n")
         } else {
             for line in SpectrumTable(snapshots, heads: arguments.has("--heads")).lines(title: path) { say(line) }
+            if let leftOut { say("\n" + wrapped(leftOut.words, width: outputWidth, indent: "  ")) }
             if let page = arguments.string("--html") { say("\nwrote \(page)") }
         }
     }
@@ -118,11 +123,12 @@ private struct CompressedRun {
 
     func make() throws {
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
-        let dataset = try run.config.dataset(tokenizer: run.tokenizer)
+        let text = try textToJudgeBy(run)
         let folder = try RunFolder.create(name: "\(run.config.name)-compressed", out: arguments.string("--out"))
         let progress = ProgressLine(), interrupt = InterruptFlag()
-        func loss(_ label: String) throws -> Double {
-            try Evaluator.evaluate(
+        func loss(_ label: String) throws -> Double? {
+            guard case .success(let dataset) = text else { return nil }
+            return try Evaluator.evaluate(
                 run.model, on: run.context, tokens: dataset.validation, bytesPerToken: dataset.validationBytesPerToken
             ) { done, all in
                 progress.show("loss \(label): \(done.grouped) of \(all.grouped) tokens")
@@ -144,6 +150,7 @@ private struct CompressedRun {
                 emit(json(result, folder, run, before, after).text() + "\n")
             } else {
                 show(result, folder, run, before, after)
+                if case .failure(let reason) = text { sayLossLeftOut(reason) }
             }
         } catch {
             progress.clear()
@@ -155,17 +162,17 @@ private struct CompressedRun {
     private static let countedAs =
         "parameters, bytes and FLOPs are those of the factors, which the checkpoint holds; running it multiplies by their products"
 
-    private func json(_ result: LowRank, _ folder: RunFolder, _ run: LoadedRun, _ before: Double, _ after: Double) -> JSON {
+    private func json(_ result: LowRank, _ folder: RunFolder, _ run: LoadedRun, _ before: Double?, _ after: Double?) -> JSON {
         [
             "run": .string(path), "step": .int(run.checkpoint.step), "out": .string(folder.path), "energy": .double(energy),
             "counted_as": .string(CompressedRun.countedAs),
             "before": [
                 "parameters": .int(result.before), "bytes": .int(result.bytesBefore), "flops_per_token": .int(result.flopsBefore),
-                "val_loss": .double(before),
+                "val_loss": before.map { .double($0) } ?? .null,
             ],
             "after": [
                 "parameters": .int(result.after), "bytes": .int(result.bytesAfter), "flops_per_token": .int(result.flopsAfter),
-                "val_loss": .double(after),
+                "val_loss": after.map { .double($0) } ?? .null,
             ],
             "matrices": .array(
                 result.changes.map {
@@ -177,7 +184,7 @@ private struct CompressedRun {
         ]
     }
 
-    private func show(_ result: LowRank, _ folder: RunFolder, _ run: LoadedRun, _ before: Double, _ after: Double) {
+    private func show(_ result: LowRank, _ folder: RunFolder, _ run: LoadedRun, _ before: Double?, _ after: Double?) {
         let replaced = result.changes.count { $0.isReplaced }
         say("\(path), step \(run.checkpoint.step.grouped): \(replaced) of \(result.changes.count) matrices replaced, energy \(energy)\n")
         let name = result.changes.map(\.name.count).max() ?? 0
@@ -199,7 +206,7 @@ private struct CompressedRun {
         line("bytes, float32", result.bytesBefore.asBytes, result.bytesAfter.asBytes, share(result.bytesBefore, result.bytesAfter))
         line(
             "training FLOPs/token", result.flopsBefore.grouped, result.flopsAfter.grouped, share(result.flopsBefore, result.flopsAfter))
-        line("validation loss", before.fixed(4), after.fixed(4), (after - before).signedFixed(4))
+        if let before, let after { line("validation loss", before.fixed(4), after.fixed(4), (after - before).signedFixed(4)) }
         say("\n\(CompressedRun.countedAs)\nwrote \(folder.path)")
     }
 }

@@ -46,6 +46,22 @@ public struct Checkpoint: Sendable {
     public let path: String
     public let step: Int
 
+    /// Whether its weights are there, whole or not.
+    public var hasWeights: Bool { FileManager.default.fileExists(atPath: "\(path)/model.safetensors") }
+
+    /// The matrices that it holds as two factors of lower rank, by name; empty for what training writes.
+    /// - Throws: `Safetensors.Failure` where its weights cannot be read.
+    public func factoredMatrices() throws -> [String] {
+        let names = try Safetensors.File(path: "\(path)/model.safetensors").entries.keys
+        return names.filter { $0.hasSuffix(".left") }.map { String($0.dropLast(5)) }.filter { names.contains("\($0).right") }.sorted()
+    }
+
+    /// How many numbers its weights are, factors counted as they are stored.
+    /// - Throws: `Safetensors.Failure` where they cannot be read.
+    public func storedNumbers() throws -> Int {
+        try Safetensors.File(path: "\(path)/model.safetensors").entries.values.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    }
+
     /// The checkpoints of a run, oldest first; what a killed process left half-written is not among them.
     public static func all(in folder: RunFolder) -> [Checkpoint] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpointsPath)) ?? []

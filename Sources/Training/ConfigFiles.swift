@@ -72,7 +72,7 @@ struct ConfigFiles {
             let hint = nearest(to: wanted, in: names).map { "; did you mean \($0)?" } ?? ""
             throw ConfigError("no such file\(hint)", file: path)
         }
-        guard !isFolder.boolValue else { throw ConfigError("is a folder, not a config file", file: path) }
+        guard !isFolder.boolValue else { throw ConfigError("is \(kind(ofFolder: path)), not a config file", file: path) }
         guard let data = FileManager.default.contents(atPath: path) else {
             throw ConfigError("cannot be read; check its permissions", file: path)
         }
@@ -81,6 +81,19 @@ struct ConfigFiles {
             throw ConfigError("expected an object of sections, found \(json.brief)", file: path)
         }
         return members
+    }
+
+    /// What a folder is, with what in it could be named instead.
+    private static func kind(ofFolder path: String) -> String {
+        if RunFolder.exists(path) { return "a run's folder (its config is \(RunFolder(path: path).configPath))" }
+        guard ComparisonFolder.exists(path) else { return "a folder" }
+        let variants = "\(path)/runs",
+            names = { (place: String) in
+                ((try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []).sorted()
+            }
+        let runs = names(variants).flatMap { variant in names("\(variants)/\(variant)").map { "\(variants)/\(variant)/\($0)" } }
+        let first = runs.first(where: RunFolder.exists).map { ", such as \($0)" } ?? ""
+        return "a comparison's folder (name runs in it\(first))"
     }
 
     /// Takes `extends` out of the members of `file`; the path that it names, seen from here.

@@ -46,11 +46,8 @@ public struct RunFolder: Sendable {
     }
 
     private static func make(_ path: String) throws -> RunFolder {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-            try FileManager.default.createDirectory(atPath: "\(path)/checkpoints", withIntermediateDirectories: false)
-        } catch {
-            throw Failure("cannot make \(path): \(error.localizedDescription)")
+        for folder in [path, "\(path)/checkpoints"] {
+            guard mkdir(folder, 0o777) == 0 else { throw Failure("cannot make \(folder): \(String(cString: strerror(errno)))") }
         }
         return RunFolder(path: path)
     }

@@ -39,6 +39,113 @@ struct WrongInputTests {
         #expect(refusal("\(folder)/model.safetensors").contains("the config.json that says what they are of is not beside it"))
     }
 
+    /// What lies there in place of weights is named, in a folder, as a shard and by itself.
+    @Test func otherKindsOfFiles() throws {
+        let kinds: [(String, Data, String)] = [
+            (
+                "model.safetensors", Data("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 548105171\n".utf8),
+                "pointer of Git LFS"
+            ),
+            ("model.safetensors", Data("<!DOCTYPE html><html>Sign in".utf8), "is a web page"),
+            ("model.safetensors", Data([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0]), "compressed with gzip"),
+            ("model.gguf", Data("GGUF".utf8) + Data(count: 60), "GGUF file of llama.cpp"),
+            ("tf_model.h5", Data([0x89]) + Data("HDF\r\n\u{1A}\n".utf8), "HDF5"), ("model.onnx", Data([8, 7, 18, 7]), "ONNX"),
+        ]
+        for (name, data, words) in kinds {
+            let folder = "\(scratch.path)/kind-\(UUID().uuidString)"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try data.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+            #expect(refusal("\(folder)/\(name)").contains(words) && refusal(folder).contains(words), "\(refusal(folder))")
+            guard name == "model.safetensors" else { continue }
+            try FileManager.default.copyItem(atPath: "\(fixtures)/gpt2/source/config.json", toPath: "\(folder)/config.json")
+            #expect(refusal(folder).contains(words), "\(refusal(folder))")
+        }
+        let shards = try scratch.source("gpt2_sharded")
+        try kinds[0].1.write(to: URL(fileURLWithPath: "\(shards)/model-00001-of-00002.safetensors"))
+        #expect(refusal(shards).contains("00001-of-00002.safetensors: is a pointer of Git LFS"))
+        // A config, and a tokenizer, without which the weights are still of use.
+        let pointers = try scratch.source("gpt2")
+        try kinds[0].1.write(to: URL(fileURLWithPath: "\(pointers)/tokenizer.json"))
+        #expect(try Importer(pointers).notes.first?.contains("tokenizer.json: is a pointer of Git LFS") == true)
+        try kinds[0].1.write(to: URL(fileURLWithPath: "\(pointers)/config.json"))
+        #expect(refusal(pointers).contains("config.json: is a pointer of Git LFS"))
+        // What PyTorch wrote long ago is told so in a folder, too.
+        let old = "\(scratch.path)/old"
+        try FileManager.default.createDirectory(atPath: old, withIntermediateDirectories: true)
+        try Data([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]).write(
+            to: URL(fileURLWithPath: "\(old)/ckpt.pt"))
+        #expect(refusal(old).contains("bare pickle"))
+        // A pipe has no end to wait for.
+        #expect(mkfifo("\(scratch.path)/pipe", 0o600) == 0)
+        #expect(refusal("\(scratch.path)/pipe").contains("no regular file"))
+    }
+
+    @Test func nanochatWithoutItsDescription() throws {
+        let folder = try scratch.source("nanochat")
+        try Data("{".utf8).write(to: URL(fileURLWithPath: "\(folder)/meta_000100.json"))
+        #expect(refusal(folder).contains("model_000100.pt: is a state dict of nanochat, but no usable meta_"), "\(refusal(folder))")
+    }
+
+    /// A state dict within an entry of its own, beside a config.json: what training loops save.
+    @Test func wrappedStateDict() throws {
+        let folder = try scratch.source("gpt2"), file = "\(folder)/model.safetensors"
+        let tensors = try WeightFiles.tensors(path: file)
+        func sources() -> [Safetensors.Source] {
+            tensors.map { name, tensor in
+                Safetensors.Source(name: name, shape: tensor.shape) { write in try tensor.forEachPiece(write) }
+            }
+        }
+        try FileManager.default.removeItem(atPath: file)
+        try TorchFile.write(sources(), shared: [], key: "state_dict", values: [], to: "\(folder)/pytorch_model.bin")
+        let imported = try Importer(folder).write(out: "\(scratch.path)/wrapped")
+        let plain = try Importer("\(fixtures)/gpt2/source").write(out: "\(scratch.path)/plain")
+        let weights = [imported, plain].map {
+            FileManager.default.contents(atPath: "\($0.path)/checkpoints/step-00000000/model.safetensors")
+        }
+        #expect(weights[0] != nil && weights[0] == weights[1])
+    }
+
+    /// Tied tensors are compared by their numbers, however they lie in the file.
+    @Test func sameNumbers() throws {
+        func source(_ name: String, _ shape: [Int], _ numbers: [Float]) -> Safetensors.Source {
+            Safetensors.Source(name: name, shape: shape) { write in try numbers.withUnsafeBytes { try write($0) } }
+        }
+        let path = "\(scratch.path)/same.safetensors", long = (0..<70_000 * 2).map { Float($0) }
+        let columns = (0..<2).flatMap { column in (0..<70_000).map { long[$0 * 2 + column] } }
+        var other = columns
+        other[140_000 - 1] += 1
+        try Safetensors.write(
+            [source("a", [70_000, 2], long), source("b", [2, 70_000], columns), source("c", [2, 70_000], other)], metadata: [:], to: path)
+        let tensors = try WeightFiles.tensors(path: path)
+        let a = try #require(tensors["a"]), b = try #require(tensors["b"]), c = try #require(tensors["c"])
+        #expect(a.hasSameNumbers(as: a) && a.hasSameNumbers(as: b.transposed) && b.hasSameNumbers(as: a.transposed))
+        #expect(!a.hasSameNumbers(as: b) && !a.hasSameNumbers(as: c.transposed) && !b.hasSameNumbers(as: c))
+    }
+
+    /// The hub's cache: a folder of revisions, whose files are links to where they lie.
+    @Test func hubCache() throws {
+        let cache = "\(scratch.path)/models--someone--tiny", revision = "\(cache)/snapshots/607a30d783dfa663caf39e06633721c8d4cfcd7e"
+        for folder in ["\(cache)/blobs", revision] {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        }
+        let tokenizers = URL(fileURLWithPath: fixtures).deletingLastPathComponent().path + "/tokenizers"
+        let files = [
+            "config.json": "\(fixtures)/gpt2/source/config.json", "model.safetensors": "\(fixtures)/gpt2/source/model.safetensors",
+            "tokenizer.json": "\(tokenizers)/gpt2.json",
+        ]
+        for (name, source) in files {
+            try FileManager.default.copyItem(atPath: source, toPath: "\(cache)/blobs/\(name)-blob")
+            try FileManager.default.createSymbolicLink(atPath: "\(revision)/\(name)", withDestinationPath: "../../blobs/\(name)-blob")
+        }
+        #expect(refusal(cache).contains("name the folder of one model, such as \(revision)"))
+        let importer = try Importer(revision)
+        #expect(importer.config.name == "tiny")
+        let run = try importer.write(out: "\(scratch.path)/run")
+        let kept = "\(run.path)/tokenizer/tokenizer.json"
+        #expect(try FileManager.default.attributesOfItem(atPath: kept)[.type] as? FileAttributeType == .typeRegular)
+        #expect(FileManager.default.contents(atPath: kept) == FileManager.default.contents(atPath: "\(tokenizers)/gpt2.json"))
+    }
+
     @Test(arguments: ["gpt2/source/model.safetensors", "nanogpt/source/ckpt.pt", "llmc_v3/source/gpt2.bin", "lecture/source/model.pth"])
     func cutShort(name: String) throws {
         let whole = try #require(FileManager.default.contents(atPath: "\(fixtures)/\(name)"))

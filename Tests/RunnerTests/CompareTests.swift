@@ -14,9 +14,14 @@ struct CompareTests {
         try place.write("wild.json", #"{"extends": "tiny.json", "optimizer": {"lr": 1e38}}"#)
     }
 
-    func json(_ arguments: [String]) throws -> JSON {
+    /// - Parameter failed: what standard error says of runs that failed, after everything that finished was shown.
+    func json(_ arguments: [String], failed: String? = nil) throws -> JSON {
         let result = try place.run(["compare"] + arguments + ["--json"])
-        #expect(result.status == 0 && result.errors == "", "\(result.errors)")
+        if let failed {
+            #expect(result.status == 1 && result.errors.hasPrefix("runner: \(failed)"), "\(result.status): \(result.errors)")
+        } else {
+            #expect(result.status == 0 && result.errors == "", "\(result.errors)")
+        }
         return try JSON(parsing: Data(result.output.utf8))
     }
 
@@ -77,17 +82,39 @@ struct CompareTests {
         try FileManager.default.removeItem(atPath: "\(place.path)/\(run)")
         #expect(try place.run("compare", folder, "--run", "gated/6", "--threads", "1").status == 0)
         #expect(try rows(json([folder]))["gated"]?["val_losses"] == lines["gated"]?["val_losses"])
-        let more = try json(["tiny.json", "gated.json", "wild.json", "--seeds", "4", "--jobs", "1", "--out", folder])
+        let more = try json(
+            ["tiny.json", "gated.json", "wild.json", "--seeds", "4", "--jobs", "1", "--out", folder], failed: "4 of 12 runs of")
         #expect(more["runs_trained"] == 6 && more["runs_finished"] == 8 && more["runs_failed"] == 4)
         let wild = try #require(try rows(more)["wild"])
         #expect(wild["val_loss"] == .null && wild["failures"]?.arrayValue?.first?["message"]?.stringValue?.contains("not finite") == true)
         let third = try place.run("compare", folder)
+        #expect(third.status == 1 && third.errors.contains("4 of 12 runs of \(folder) failed; --retry"), "\(third.errors)")
         for words in ["nothing to do", "4 of them failed; --retry tries those again", "failed: wild, seeds 5, 6, 7, 8: the loss of step"] {
             #expect(unwrapped(third.output).contains(words), "\(third.output)")
         }
-        #expect(try json([folder, "--retry"])["runs_trained"] == 4)
+        #expect(try json([folder, "--retry"], failed: "4 of 12 runs of")["runs_trained"] == 4)
         let table = String(decoding: try place.bytes("\(folder)/results.md"), as: UTF8.self)
         #expect(table.contains("| * ") && table.contains("| ---: |") && table.contains("- failed: wild, seeds 5, 6, 7, 8"))
+    }
+
+    /// Results outlive the weights they came from, but nobody should look for those in vain.
+    @Test func weightsRemovedAfterwards() throws {
+        #expect(try json(["tiny.json", "--seeds", "2", "--out", "c"])["runs_without_weights"] == [])
+        try FileManager.default.removeItem(atPath: "\(place.path)/c/runs/tiny/seed-6/checkpoints/step-00000040")
+        let found = try json(["c"])
+        #expect(found["runs_without_weights"] == ["tiny/6"] && found["runs_finished"] == 2 && found["runs_trained"] == 0)
+        let text = unwrapped(try place.run("compare", "c").output)
+        #expect(text.contains("the weights of 1 finished run are gone: tiny/6.") && text.contains("such as c/runs/tiny/seed-6"), "\(text)")
+        // One file of the checkpoint is enough.
+        try FileManager.default.removeItem(atPath: "\(place.path)/c/runs/tiny/seed-5/checkpoints/step-00000040/model.safetensors")
+        #expect(try json(["c"])["runs_without_weights"] == ["tiny/5", "tiny/6"])
+        // Where a config is asked for, a folder is told what it is.
+        let name = ["a comparison's folder", "name runs in it, such as c/runs/tiny/seed-5"]
+        for command in [["kv", "c"], ["inspect", "c"], ["diff", "c", "tiny.json"], ["bench", "c"]] {
+            expectRefused(try place.run(command), name)
+        }
+        expectRefused(try place.run("bench", "c/runs/tiny/seed-5"), ["a run's folder (its config is c/runs/tiny/seed-5/config.json)"])
+        expectRefused(try place.run("kv", "c/runs"), ["c/runs: is a folder, not a config file"])
     }
 
     /// Killed at any moment, the same command comes to the results of one that was left alone.

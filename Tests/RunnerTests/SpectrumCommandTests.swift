@@ -41,6 +41,13 @@ struct SpectrumCommandTests {
         #expect(try place.run("spectrum", "run", "--all-checkpoints").output.contains("effective rank over the steps"))
         let file = try json("spectrum", "run/checkpoints/step-00000020/model.safetensors", "--json")
         #expect(file["matrices"]?.arrayValue?.count == 2 + 2 * 6, "a file alone does not tell heads")
+        // Weights and biases of five norms, six biases a layer; what a run's figures leave out is known of its model.
+        let vectors = 5 * 2 + 2 * 6
+        #expect(file["tensors_left_out"] == .int(vectors) && found["tensors_left_out"] == nil)
+        let words = try place.run("spectrum", "run/checkpoints/step-00000020/model.safetensors").output
+            .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(
+            words.contains("\(vectors) of \(vectors + 14) tensors left out") && words.contains("\(vectors) of one dimension"), "\(words)")
     }
 
     @Test func compressing() throws {
@@ -57,6 +64,16 @@ struct SpectrumCommandTests {
             try place.run("train", "cut", "--resume", "--set", "train.steps=30"), ["training cannot go on"], status: 1)
         expectRefused(try place.run("spectrum", "run", "--compress", "energy=0.5", "--out", "cut"), ["cut is there already"], status: 1)
         #expect(try place.run("spectrum", "run", "--compress", "energy=0.9", "--out", "text").output.contains("those of the factors"))
+        // Its config is that of the run it was made of, so only the checkpoint tells them apart.
+        let difference = try place.run("diff", "run", "cut").output
+        for words in [
+            "cut is a low-rank copy (run, step 20, its matrices cut to 0.5 of their energy): ", "stored_parameters", "low_rank_matrices",
+        ] {
+            #expect(difference.contains(words), "\(words): \(difference)")
+        }
+        let costs = try #require(try json("diff", "run", "cut", "--json")["costs"])
+        #expect(costs[path: "stored_parameters.a"] == before["parameters"] && costs[path: "stored_parameters.b"] == after["parameters"])
+        #expect(try json("diff", "run", "run", "--json")["costs"] == [:])
     }
 
     @Test func prompts() throws {

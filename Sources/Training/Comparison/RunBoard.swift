@@ -53,6 +53,14 @@ public final class RunBoard {
         }
     }
 
+    /// Runs that are finished and whose last checkpoint somebody has removed since.
+    public var withoutWeights: [Comparison.PlannedRun] {
+        comparison.runs.filter { planned in
+            guard case .finished(let result) = statuses[planned.label], let run = runs[planned.label] else { return false }
+            return Checkpoint.all(in: run.folder).last.map { $0.step != result.steps || !$0.hasWeights } ?? true
+        }
+    }
+
     /// Steps done and steps in all of a run, with its last logged metrics.
     public func standing(_ label: String) -> (metrics: Metrics?, steps: Int) {
         (runs[label]?.lastMetrics, configs[label]?.train.steps ?? 0)
