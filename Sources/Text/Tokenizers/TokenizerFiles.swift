@@ -92,9 +92,10 @@ extension Tokenizers {
     }
 
     private static func openPair(_ vocabulary: FlatJSON.Value, merges: [UInt8], _ pattern: String?) throws -> any Tokenizer {
-        guard let cut = SplitPattern(rawValue: pattern ?? "gpt2") else {
+        let cut = pattern.flatMap { SplitPattern(rawValue: $0) }
+        if let pattern, cut == nil {
             throw TextError.damagedTokenizer(
-                reason: "no split pattern is called \((pattern ?? "").prefix(40)); known are "
+                reason: "no split pattern is called \(pattern.prefix(40)); known are "
                     + SplitPattern.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return try VocabularyFiles.read(vocabulary: vocabulary, merges: merges, pattern: cut)
