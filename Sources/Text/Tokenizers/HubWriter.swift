@@ -103,7 +103,7 @@ package struct ByteLevelParts {
             }
             (pattern, model) = (known, published.model)
             specials = published.specialTokens.map { (Array($0.key.utf8), $0.value) }.sorted { $0.id < $1.id }
-        default: throw TextError.unsupportedTokenizer(what: "tokens of a \(tokenizer.kind) tokenizer, which this format cannot say")
+        default: throw TextError.unsupportedTokenizer(what: "tokens of a \(tokenizer.kind) tokenizer, which only loom's own format can say")
         }
         merges = try model.mergesInOrder()
     }

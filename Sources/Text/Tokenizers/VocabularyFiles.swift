@@ -16,7 +16,8 @@ package enum VocabularyFiles {
 
     /// Whether a file is lines of merges.
     static func isMerges(_ bytes: [UInt8]) -> Bool {
-        guard let line = lines(of: bytes.prefix(8192)[...]).first else { return false }
+        // Binary files may well have a space somewhere.
+        guard let line = lines(of: bytes.prefix(8192)[...]).first, !line.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return false }
         return line.split(separator: 0x20, omittingEmptySubsequences: false).count == 2
     }
 
