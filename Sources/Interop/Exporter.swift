@@ -67,8 +67,8 @@ public struct Exporter {
                 try Data(meta.pickled).write(to: URL(fileURLWithPath: "\(folder)/meta.pkl"))
             }
             return []
-        } catch TextError.unsupportedTokenizer(let what) {
-            return ["no tokenizer was written: \(what)"]
+        } catch TextError.unwritableTokenizer(_, let reason) {
+            return ["no tokenizer was written: it has \(reason)"]
         }
     }
 

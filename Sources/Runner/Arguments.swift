@@ -37,13 +37,19 @@ struct Arguments {
         self.command = command
         var rest = words[...]
         while let word = rest.popFirst() {
+            // Behind -- nothing is a flag: texts may begin with a dash.
+            if word == "--" {
+                positions += rest
+                break
+            }
             if word == "--help" || word == "-h" {
                 wantsHelp = true
                 continue
             }
             guard word.hasPrefix("--"), word.count > 2 else {
                 if word.hasPrefix("-"), word.count > 1, Double(word) == nil {
-                    throw UsageError("\(command): unknown flag \(word); ./runner \(command) --help lists what there is")
+                    throw UsageError(
+                        "\(command): unknown flag \(word); ./runner \(command) --help lists what there is; behind -- nothing is a flag")
                 }
                 positions.append(word)
                 continue

@@ -193,6 +193,8 @@ enum TokenizerDecodeCommand: Command {
             emit(result.text() + "\n")
         } else {
             emit(text)
+            // A prompt behind the text would look like a part of it.
+            if isatty(1) == 1, !text.hasSuffix("\n") { emit("\n") }
         }
     }
 }
@@ -217,7 +219,13 @@ enum TokenizerCompareCommand: Command {
         let tokenizers = try arguments.positions.map { ($0, try arguments.tokenizer($0)) }
         let bytes = try file == "-" ? arguments.input("-") : arguments.text([file])
         let threads = try arguments.int("--threads", in: 1...1024)
-        let rows = try tokenizers.map { try TokenizerMeasurement($0.0, $0.1, on: bytes, threads: threads) }
+        let rows = try tokenizers.map { name, tokenizer in
+            do {
+                return try TokenizerMeasurement(name, tokenizer, on: bytes, threads: threads)
+            } catch let error as TextError {
+                throw Failure("\(name) cannot encode the text: \(error)")
+            }
+        }
         if arguments.has("--json") {
             let rows = rows.map { row -> JSON in
                 [

@@ -40,7 +40,7 @@ struct ChunkMerger {
     private var pairRanks: [Int32] = []
     private var previous: [Int32] = []
     private var next: [Int32] = []
-    private var queue = BinaryHeap<UInt64>()
+    private var queue = PairQueue()
 
     init(_ rules: MergeRules) { self.rules = rules }
 
@@ -80,10 +80,10 @@ struct ChunkMerger {
         let count = tokens.count
         previous = (0..<count).map { Int32($0 - 1) }
         next = (0..<count).map { $0 + 1 < count ? Int32($0 + 1) : -1 }
-        queue.removeAll()
+        queue.begin(length: count, ranks: rules.results.count)
         for index in 0..<(count - 1) { enqueue(index) }
-        while let entry = queue.pop() {
-            let rank = Int32(truncatingIfNeeded: entry >> 32), at = Int(entry & 0xFFFF_FFFF)
+        while let (rank, place) = queue.pop() {
+            let at = Int(place)
             // The pair may be gone since it was queued; its rank names it, so looking it up again tells.
             guard tokens[at] >= 0, next[at] >= 0 else { continue }
             let right = Int(next[at])
@@ -101,6 +101,6 @@ struct ChunkMerger {
     private mutating func enqueue(_ at: Int) {
         guard next[at] >= 0 else { return }
         let rank = rules.rank(tokens[at], tokens[Int(next[at])])
-        if rank != Int32.max { queue.push(UInt64(rank) << 32 | UInt64(at)) }
+        if rank != Int32.max { queue.push(rank: rank, place: Int32(at)) }
     }
 }

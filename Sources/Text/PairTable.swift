@@ -133,8 +133,8 @@ struct BinaryHeap<Element: Comparable> {
     private var elements: [Element] = []
 
     var isEmpty: Bool { elements.isEmpty }
-
-    mutating func removeAll() { elements.removeAll(keepingCapacity: true) }
+    /// The smallest.
+    var first: Element? { elements.first }
 
     mutating func push(_ element: Element) {
         elements.append(element)

@@ -30,6 +30,8 @@ public enum TextError: Error, Equatable, Sendable {
     case noTokenizer
     /// A tokenizer that uses something this program does not have; `what` names it.
     case unsupportedTokenizer(what: String)
+    /// A tokenizer that a format has no words for; `reason` says what.
+    case unwritableTokenizer(format: String, reason: String)
     /// A file or folder that should be a tokenizer and cannot be used as one.
     case unusableTokenizerFile(path: String, reason: String)
     /// Text that holds a special token where that is not allowed.
@@ -82,6 +84,8 @@ extension TextError: CustomStringConvertible, LocalizedError {
                 + "give token ids instead (sample --ids 1,2,3), or import them again with --tokenizer FOLDER"
         case .unsupportedTokenizer(let what):
             return "the tokenizer uses what is not supported: \(what)"
+        case .unwritableTokenizer(let format, let reason):
+            return "the tokenizer cannot be written as \(format): it has \(reason)"
         case .unusableTokenizerFile(let path, let reason):
             return "\(path): not a usable tokenizer (\(reason))"
         case .forbiddenSpecialToken(let token, let offset):

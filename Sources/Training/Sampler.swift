@@ -115,7 +115,9 @@ private struct Sample {
     init(_ prompt: [Int32], _ tokenizer: any Tokenizer, _ options: SamplingOptions) {
         tracksSeen = options.repetitionPenalty != 1
         seen = tracksSeen ? Set(prompt) : []
-        decoder = StreamingDecoder(tokenizer: tokenizer, continuing: true)
+        // Spaces between words may hang on the token before: what follows the prompt is what decoding all of it adds.
+        decoder = StreamingDecoder(tokenizer: tokenizer)
+        for id in prompt { _ = decoder.append(id) }
         stop = options.stop
     }
 

@@ -35,6 +35,35 @@ def trained_merges():
     return {"text": text, "pattern": "nanochat", "tokens": [list(bytes(token)) for token, _ in ranks]}
 
 
+def characters():
+    """Every character's class for BERT's parts, as ranges: what is removed, what is a space, an accent, an ideograph, punctuation."""
+    from tokenizers import normalizers, pre_tokenizers
+
+    def normalizer(**options):
+        return normalizers.BertNormalizer(**{"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False} | options)
+
+    clean, strip, space = normalizer(clean_text=True), normalizer(strip_accents=True), normalizer(handle_chinese_chars=True)
+    mark = pre_tokenizers.Punctuation()
+    classes = {
+        "removed": lambda c: clean.normalize_str(c) == "",
+        "spaces": lambda c: clean.normalize_str(c) == " ",
+        "accents": lambda c: strip.normalize_str(c) == "",
+        "ideographs": lambda c: space.normalize_str(c) != c,
+        "punctuation": lambda c: len(mark.pre_tokenize_str("a" + c)) == 2,
+    }
+    ranges = {name: [] for name in classes}
+    for code in range(0x110000):
+        if 0xD800 <= code < 0xE000:
+            continue
+        for name, holds in classes.items():
+            if holds(chr(code)):
+                if ranges[name] and ranges[name][-1][1] == code - 1:
+                    ranges[name][-1][1] = code
+                else:
+                    ranges[name].append([code, code])
+    return ranges
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     os.environ["LOOM_DATA"] = ""
@@ -52,6 +81,10 @@ def main():
             "template_ids": tokenizer.encode("Hello", add_special_tokens=True).ids,
             "decoded": [tokenizer.decode(ids, skip_special_tokens=False) for ids in encoded],
         })
+    tokenizer, folder = tokenizer_models.gpt1_pair(OUT)
+    encoded = [tokenizer.encode(text).ids for text in plain]
+    cases.append({"file": os.path.basename(folder), "ids": encoded, "decoded": [tokenizer.decode(ids, skip_special_tokens=False) for ids in encoded]})
+    write("characters.json", characters())
     versions = {name: importlib.metadata.version(name) for name in ["tiktoken", "tokenizers", "rustbpe"]}
     write("cases.json", {"versions": versions, "texts": plain, "special_texts": special, "cases": cases})
     write("training.json", trained_merges())

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares Loom's tokenizers with tiktoken and tokenizers over tens of thousands of generated texts.
 
-    Tests/Interop/tokenizers.sh [COUNT]
+    Tests/Interop/tokenizers.sh [COUNT [PYTHON [ONLY]]]
 
-runs this in a throwaway environment with the references installed. Every vocabulary is made here: small ones trained by the
+runs this in a environment with the references installed. Every vocabulary is made here: small ones trained by the
 tokenizers library, and GPT-2's real one where LOOM_DATA has it.
 """
 import json
@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from tokenizer_models import hub_tokenizers, rank_encodings  # noqa: E402
+from tokenizer_models import gpt1_pair, hub_tokenizers, rank_encodings  # noqa: E402
 from tokenizer_texts import settled, texts  # noqa: E402
 
 RUNNER = os.environ.get("LOOM_RUNNER", "./runner")
@@ -59,6 +59,9 @@ def main():
             if only in "tokenizers " + name:
                 wrong += compare("tokenizers " + name, path, special, lambda t: tokenizer.encode(t, add_special_tokens=True).ids, ["--template"])
                 wrong += compare("tokenizers " + name + " (plain)", path, batch[: count // 4], lambda t: tokenizer.encode(t, add_special_tokens=False).ids)
+        tokenizer, folder = gpt1_pair(place)
+        if only in "tokenizers gpt1's pair":
+            wrong += compare("tokenizers gpt1's pair of files", folder, batch, lambda t: tokenizer.encode(t).ids)
     print("all the same" if not wrong else f"{wrong} differ")
     return 1 if wrong else 0
 

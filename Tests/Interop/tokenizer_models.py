@@ -33,6 +33,7 @@ def corpus():
     return words
 
 
+CLIP = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 # Tokens of each trained vocabulary, at most.
 SIZE = 1500
 
@@ -42,9 +43,13 @@ def trained(pre, normalizer=None, **model):
     tokenizer.pre_tokenizer = pre
     if normalizer:
         tokenizer.normalizer = normalizer
-    alphabet = pre_tokenizers.ByteLevel.alphabet() if not model.get("byte_fallback") else []
+    alphabet = pre_tokenizers.ByteLevel.alphabet() if not model.get("byte_fallback") and model.get("unk_token") != "<unk>" else []
     specials = ["<unk>"] + [f"<0x{b:02X}>" for b in range(256)] if model.get("byte_fallback") else []
-    trainer = trainers.BpeTrainer(vocab_size=SIZE, initial_alphabet=alphabet, special_tokens=specials, show_progress=False, limit_alphabet=1000 if alphabet else 150)
+    if model.get("unk_token") == "<unk>":
+        specials = specials or ["<unk>"]
+    affixes = {name: model[name] for name in ["end_of_word_suffix", "continuing_subword_prefix"] if name in model}
+    trainer = trainers.BpeTrainer(vocab_size=SIZE, initial_alphabet=alphabet, special_tokens=specials, show_progress=False,
+                                  limit_alphabet=1000 if alphabet else 150, **affixes)
     tokenizer.train_from_iterator(corpus(), trainer)
     return tokenizer
 
@@ -118,9 +123,40 @@ def hub(name):
         t = trained(pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.Metaspace()]),
                     normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(), normalizers.Strip()]), unk_token="a", fuse_unk=False)
         t.decoder = decoders.Metaspace()
+    elif name == "gpt1":
+        t = gpt1()
+    elif name == "clip":
+        # Bytes with a suffix, as CLIP's text encoder has them.
+        t = trained(pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(CLIP), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]),
+                    normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]), end_of_word_suffix="</w>")
+        t.decoder = decoders.ByteLevel()
+    elif name == "pieces":
+        # A prefix in front of what continues a word, both affixes at once, bytes for what is unknown, and the normalizer's other options.
+        t = stripped_specials(trained(pre_tokenizers.BertPreTokenizer(), normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False),
+                                      unk_token="<unk>", fuse_unk=True, byte_fallback=True, continuing_subword_prefix="##", end_of_word_suffix="@"))
+        t.decoder = decoders.Fuse()
+    elif name == "punctuation":
+        t = trained(pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation("merged_with_next")]),
+                    normalizers.BertNormalizer(strip_accents=False), unk_token="<unk>", fuse_unk=True)
+        t.decoder = decoders.Fuse()
     else:
         raise ValueError(name)
     return t
+
+
+def gpt1():
+    t = trained(pre_tokenizers.BertPreTokenizer(), normalizers.BertNormalizer(lowercase=True), unk_token="<unk>", end_of_word_suffix="</w>")
+    t.decoder = decoders.BPEDecoder(suffix="</w>")
+    return t
+
+
+def gpt1_pair(place):
+    """GPT-1's as it was published first: vocab.json and merges.txt in a folder."""
+    folder = os.path.join(place, "gpt1")
+    os.makedirs(folder, exist_ok=True)
+    t = gpt1()
+    t.model.save(folder)
+    return t, folder
 
 
 def llama2():
@@ -133,7 +169,7 @@ def llama2():
     return t
 
 
-HUB_NAMES = ["gpt2", "gpt2-prefix", "llama3", "qwen2", "o200k", "deepseek", "digits", "llama2", "mistral", "gemma", "unknowns"]
+HUB_NAMES = ["gpt2", "gpt2-prefix", "llama3", "qwen2", "o200k", "deepseek", "digits", "llama2", "mistral", "gemma", "unknowns", "gpt1", "clip", "pieces", "punctuation"]
 
 
 def hub_tokenizers(place):

@@ -267,6 +267,35 @@ struct WrongInputTests {
         #expect(!FileManager.default.fileExists(atPath: "\(scratch.path)/no"))
     }
 
+    @Test func gpt1sPairGoesAlong() throws {
+        let source = "\(scratch.path)/gpt1"
+        try FileManager.default.copyItem(atPath: "\(fixtures)/openai-gpt/source", toPath: source)
+        let tokens = ["<unk>", ".</w>", "a", "t", "h", "e</w>", "t</w>", "th", "the</w>", "at</w>", "h</w>"]
+        let vocabulary = "{" + tokens.enumerated().map { "\"\($1)\": \($0)" }.joined(separator: ", ") + "}"
+        try Data(vocabulary.utf8).write(to: URL(fileURLWithPath: "\(source)/vocab.json"))
+        try Data("#version: 0.2\nt h\nth e</w>\na t</w>\n".utf8).write(to: URL(fileURLWithPath: "\(source)/merges.txt"))
+        let importer = try Importer(source)
+        #expect(importer.notes.isEmpty, "\(importer.notes)")
+        let folder = try importer.write(out: "\(scratch.path)/gpt1-run")
+        let run = try LoadedRun(folder.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        #expect(try run.tokenizer.encode("The  hat. ÀT?") == [8, 4, 9, 1, 9, 0])
+        #expect(run.tokenizer.decode([8, 4, 9, 1, 9]) == "the hat . at")
+        // What continues a prompt begins with the space that its last word lacks.
+        var options = SamplingOptions()
+        (options.tokens, options.greedy) = (12, true)
+        var text = "", ids: [Int32] = []
+        let sampler = Sampler(run.model, run.tokenizer, on: run.context)
+        _ = try sampler.generate(ids: [8], options) { _, id in
+            ids.append(id)
+            return true
+        }
+        _ = try sampler.generate(prompt: "the", options) { _, piece in
+            text += piece
+            return true
+        }
+        #expect(ids.count == 12 && run.tokenizer.decode([8]) + text == run.tokenizer.decode([8] + ids))
+    }
+
     @Test func tokenizersGoAlong() throws {
         let tokenizers = URL(fileURLWithPath: fixtures).deletingLastPathComponent().path + "/tokenizers"
         // Trained here with a tokenizer of the hub's kind; its export is imported again, text and all.

@@ -6,6 +6,7 @@ import Testing
 struct TokenizerCommandTests {
     let place: Place
     let fixtures = repository + "/Tests/Fixtures/tokenizers"
+    let checkpoints = repository + "/Tests/Fixtures/interop"
     init() throws {
         place = try Place()
         try place.writeTiny(steps: 4)
@@ -58,7 +59,15 @@ struct TokenizerCommandTests {
         #expect(encoded.status == 0 && encoded.output.split(separator: " ").count == 1)
     }
 
+    @Test func textsMayBeginWithADash() throws {
+        let encoded = try place.run("tokenizer", "encode", "byte", "--", "-x")
+        #expect(encoded.status == 0 && encoded.output == "45 120\n", "\(encoded.errors)")
+        let json = try place.run("tokenizer", "encode", "--json", "--", "byte", "--json")
+        #expect(json.status == 0 && json.output.contains("\"bytes\":6"), "\(json.errors)")
+    }
+
     @Test func mistakesGetOneLine() throws {
+        let meta = checkpoints + "/nanogpt/source/meta.pkl"
         let mistakes: [([String], Int32, String)] = [
             (["tokenizer", "trian"], 2, "did you mean train?"),
             (["tokenizer", "train", "text.txt"], 2, "--out"),
@@ -69,6 +78,13 @@ struct TokenizerCommandTests {
             (["tokenizer", "encode", "byte", "a", "--special", "maybe"], 2, "allowed, plain or forbidden"),
             (["tokenizer", "decode", "byte", "300"], 2, "0 to 255"),
             (["tokenizer", "compare", "byte"], 2, "--file"),
+            (["tokenizer", "compare", "byte", meta, "--file", "text.txt"], 1, "cannot encode the text"),
+            (["tokenizer", "encode", "byte", "-x"], 2, "behind -- nothing is a flag"),
+            (["tokenizer", "encode", checkpoints + "/gpt2/source/model.safetensors", "a"], 1, "neither tokenizer.json"),
+            (["tokenizer", "encode", checkpoints + "/nanogpt/source/ckpt.pt", "a"], 1, "neither tokenizer.json"),
+            (["tokenizer", "convert", "byte", "--out", "x"], 1, "cannot be written as hf: it has tokens of a byte tokenizer"),
+            (["tokenizer", "convert", fixtures + "/gpt1", "--format", "gpt2", "--out", "x"], 1, "as gpt2: it has more"),
+            (["tokenizer", "encode", fixtures + "/gpt1", "a", "--pattern", "gpt4"], 1, "leave the pattern out"),
             (["tokenizer", "encode", fixtures + "/gpt2.tiktoken", "a"], 1, "split pattern"),
             (["train", "tiny.json", "--set", #"data.tokenizer={"type":"file"}"#], 1, "data.tokenizer.path"),
         ]

@@ -5,7 +5,7 @@ import Text
 @Suite struct PublishedTokenizerTests {
     @Test func idsAreTheReferences() throws {
         let fixtures = try TokenizerFixtures.load()
-        #expect(fixtures.cases.count >= 17)
+        #expect(fixtures.cases.count >= 22)
         for item in fixtures.cases {
             let tokenizer = try TokenizerFixtures.open(item.file, pattern: item.pattern)
             for (text, ids) in zip(fixtures.texts, item.ids) {
@@ -65,7 +65,7 @@ import Text
         let folder = try TemporaryFolder()
         for (file, part) in [
             ("gpt2.json", "the added token"), ("llama2.json", "bytes, merges"), ("qwen2.json", "bytes, merges"),
-            ("llama3.json", "bytes, merges"),
+            ("llama3.json", "bytes, merges"), ("gpt1.json", "bytes, merges"), ("clip.json", "bytes, merges"),
         ] {
             let tokenizer = try TokenizerFixtures.open(file)
             for format in [TokenizerFormat.gpt2, .tiktoken] {
@@ -80,7 +80,7 @@ import Text
     @Test func threadsMakeNoDifference() throws {
         let text = Array(try TokenizerFixtures.load().texts.joined(separator: "\nZ <|endoftext|>").utf8)
         let long = Array(repeatElement(text, count: 40).joined())
-        for file in ["gpt2.json", "llama3.json", "qwen2.json", "llama2.json"] {
+        for file in ["gpt2.json", "llama3.json", "qwen2.json", "llama2.json", "gpt1.json", "pieces.json", "unknowns.json"] {
             let tokenizer = try TokenizerFixtures.open(file)
             let (one, many) = try long.withUnsafeBufferPointer {
                 (try tokenizer.encode(utf8: $0, specials: nil, threads: 1), try tokenizer.encode(utf8: $0, specials: nil, threads: 4))

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 import Text
@@ -7,14 +8,18 @@ import Text
     private static let rounds = ProcessInfo.processInfo.environment["LOOM_FUZZ"].flatMap { Int($0) } ?? 3000
 
     @Test func mutatedFilesDoNoHarm() throws {
-        var seeds = try ["gpt2.json", "llama2.json", "llama3.json", "gemma.json", "unknowns.json", "deepseek.json"].map {
-            try TokenizerFixtures.bytes($0)
+        var seeds = try ["gpt2", "llama2", "llama3", "gemma", "unknowns", "deepseek", "gpt1", "clip", "pieces"].map {
+            try TokenizerFixtures.bytes($0 + ".json")
         }
         let ranks = try RankFile.read(TokenizerFixtures.bytes("gpt4.tiktoken"), pattern: "gpt4", specials: ["<|end|>": 700])
         seeds.append(Array(ranks.serialized()))
         seeds.append(Array(try BPETokenizer.train(on: "some words and some more words", vocabularySize: 270, pattern: .gpt4).serialized()))
         let rankFile = try TokenizerFixtures.bytes("o200k.tiktoken")
-        let pair = try ByteLevelParts(TokenizerFixtures.open("gpt2.tiktoken", pattern: "gpt2")).pair
+        let bytes = try ByteLevelParts(TokenizerFixtures.open("gpt2.tiktoken", pattern: "gpt2")).pair
+        let words = try (vocabulary: TokenizerFixtures.bytes("gpt1/vocab.json"), merges: TokenizerFixtures.bytes("gpt1/merges.txt"))
+        let meta = try TextFile.bytes(of: TokenizerFixtures.folder + "/../interop/nanogpt/source/meta.pkl")
+        let names = ["ranks", "pairs", "meta.pkl", "tokenizer.json", "tokenizer.json"]
+        var slowestOf: [String: Double] = [:], openedOf: [String: Int] = [:]
         let text = Array("Hello wörld 123 ▁ <s> <|endoftext|>\n\n  你好'll".utf8) + [0xFF, 0xE4, 0xBD]
         var random = TestRandom(state: 11)
         var slowest = 0.0, opened = 0
@@ -22,28 +27,32 @@ import Text
             let took = processorTime {
                 do {
                     let tokenizer: any Tokenizer
-                    switch round % 4 {
+                    switch round % 5 {
                     case 0: tokenizer = try RankFile.read(mutated(rankFile, &random), pattern: "o200k", specials: nil)
                     case 1:
-                        let vocabulary = round % 8 == 1 ? mutated(pair.vocabulary, &random) : pair.vocabulary
-                        let merges = round % 8 == 1 ? pair.merges : mutated(pair.merges, &random)
-                        tokenizer = try VocabularyFiles.read(
-                            vocabulary: FlatJSON(vocabulary).root, merges: merges, pattern: .gpt2)
-                    default: tokenizer = try Tokenizers.load(Data(mutated(seeds[round / 4 % seeds.count], &random)))
+                        let pair = round % 20 < 10 ? bytes : words
+                        let vocabulary = round % 10 == 1 ? mutated(pair.vocabulary, &random) : pair.vocabulary
+                        let merges = round % 10 == 1 ? pair.merges : mutated(pair.merges, &random)
+                        tokenizer = try VocabularyFiles.read(vocabulary: FlatJSON(vocabulary).root, merges: merges, pattern: nil)
+                    case 2: tokenizer = try Tokenizers.characters(meta: Pickle.read(Data(mutated(meta, &random)), name: "meta.pkl"))
+                    default: tokenizer = try Tokenizers.load(Data(mutated(seeds[round / 5 % seeds.count], &random)))
                     }
                     opened += 1
+                    openedOf[names[round % 5], default: 0] += 1
                     let ids = try text.withUnsafeBufferPointer { try tokenizer.encode(utf8: $0) }
                     _ = tokenizer.decode(ids)
                     _ = try tokenizer.encodePrompt("")
                 } catch is TextError {
+                } catch is FormatError where round % 5 == 2 {
                 } catch { Issue.record("\(error) is no TextError") }
             }
             slowest = max(slowest, took)
+            slowestOf[names[round % 5]] = max(slowestOf[names[round % 5]] ?? 0, took)
             #expect(took < 1, "file \(round) takes \(took) s")
         }
         #expect(opened > TokenizerFuzzTests.rounds / 50, "only \(opened) were read at all")
         if TokenizerFuzzTests.rounds > 3000 {
-            print("\(TokenizerFuzzTests.rounds) files, \(opened) read, slowest \(slowest) s, peak \(peak()) MB")
+            print("\(TokenizerFuzzTests.rounds) files, \(opened) read \(openedOf), slowest \(slowest) s \(slowestOf), peak \(peak()) MB")
         }
     }
 

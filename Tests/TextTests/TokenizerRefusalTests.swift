@@ -16,7 +16,12 @@ import Text
             #""type": "UnicodeScripts"}, "post"#, "UnicodeScripts"
         ),
         (#""dropout": null"#, #""dropout": 0.1"#, "dropout"),
-        (#""end_of_word_suffix": null"#, #""end_of_word_suffix": "</w>""#, "end_of_word_suffix"),
+        (#""end_of_word_suffix": null"#, #""end_of_word_suffix": 7"#, "end_of_word_suffix"),
+        (#""continuing_subword_prefix": null"#, #""continuing_subword_prefix": "@@""#, "continuing_subword_prefix"),
+        (#""end_of_word_suffix": null"#, #""end_of_word_suffix": "…""#, "alphabet"),
+        (#""decoder": {"type": "ByteLevel""#, #""decoder": {"type": "BPEDecoder""#, "add_prefix_space"),
+        (#""normalizer": null"#, #""normalizer": {"type": "BertNormalizer", "strip_accents": 1}"#, "strip_accents"),
+        (#""normalizer": null"#, #""normalizer": {"type": "BertNormalizer", "accents": true}"#, "accents"),
         (#""type": "BPE""#, #""type": "Unigram""#, "Unigram"),
         (#""post_processor": null"#, #""post_processor": {"type": "Odd"}"#, "Odd"),
         (#""decoder": {"type": "ByteLevel""#, #""decoder": {"type": "CTC""#, "CTC"),
@@ -71,6 +76,16 @@ import Text
         #expect(try message("e", "{\"a\": [1, 2").contains("not valid JSON"))
         #expect(try message("f", "").contains("neither"))
         #expect(throws: TextError.self) { try Tokenizers.open(folder.path + "/none") }
+        // CLIP's pair: word ends, but bytes.
+        try Files.writeAtomically(Array("#version: 0.2\na b</w>\n".utf8), to: "\(folder.path)/merges.txt")
+        #expect(try message("vocab.json", #"{"a": 0, "b</w>": 1, "ab</w>": 2, "Ġ": 3}"#).contains("tokenizer.json can be read"))
+        try Files.writeAtomically(Array("#version: 0.2\na b</w>\n".utf8), to: "\(folder.path)/merges.txt")
+        #expect(try message("vocab.json", #"{"<unk>": 5, "a": 0, "b</w>": 1}"#).contains("merge 0"))
+        #expect(try message("vocab.json", #"{"<unk>": 5, "a": 0, "b</w>": 1, "ab</w>": 2}"#) == "no error")
+        let path = folder.path + "/vocab.json"
+        let pattern = #expect(throws: TextError.self) { try Tokenizers.open(path, pattern: "gpt4") }
+        #expect(pattern?.description.contains("leave the pattern out") == true)
+        for name in ["vocab.json", "merges.txt"] { try FileManager.default.removeItem(atPath: "\(folder.path)/\(name)") }
         let error = #expect(throws: TextError.self) { try Tokenizers.open(folder.path) }
         #expect(error?.description.contains("has none of tokenizer.json") == true)
     }

@@ -26,6 +26,8 @@ struct BPEModel: Sendable {
     var fusesUnknown = false
     /// Whether a chunk that is a token is that token, whatever the merges say.
     var takesWholeChunks = false
+    /// What is added to symbols by their place in the chunk.
+    var affixes: SymbolAffixes?
     /// Whether every byte has a token, so that nothing needs to be asked.
     private let isComplete: Bool
 
@@ -39,7 +41,7 @@ struct BPEModel: Sendable {
     func encode(_ text: UnsafeBufferPointer<UInt8>, _ cutting: Cutting, threads: Int? = 1) throws -> [Int32] {
         guard case .pattern(let pattern) = cutting, text.count >= 2 * BPEModel.leastBytesAThread, threads != 1 else {
             var output: [Int32] = []
-            output.reserveCapacity(text.count / 3 + 16)
+            output.reserveCapacity(text.count / 2 + 16)
             try encode(text, cutting, into: &output)
             return output
         }
@@ -47,15 +49,11 @@ struct BPEModel: Sendable {
         let pieces = ChunkScanner.pieces(of: text, atMost: wanted)
         let parts = try Parallel.map(pieces) { piece in
             var output: [Int32] = []
-            output.reserveCapacity(piece.count / 3 + 16)
+            output.reserveCapacity(piece.count / 2 + 16)
             encode(UnsafeBufferPointer(rebasing: text[piece]), pattern, into: &output)
             return output
         }
-        guard parts.count > 1 else { return parts.first ?? [] }
-        var output: [Int32] = []
-        output.reserveCapacity(parts.reduce(0) { $0 + $1.count })
-        for part in parts { output.append(contentsOf: part) }
-        return output
+        return Parallel.joined(parts)
     }
 
     /// Appends the tokens of a text to `output`.
@@ -152,7 +150,7 @@ struct BPEModel: Sendable {
             return
         }
         merger.tokens.removeAll(keepingCapacity: true)
-        if isComplete {
+        if isComplete, affixes == nil {
             for byte in chunk { merger.tokens.append(symbolOfByte[Int(byte)]) }
         } else {
             appendSymbols(of: chunk, to: &merger.tokens)
@@ -168,14 +166,16 @@ struct BPEModel: Sendable {
         while at < chunk.count {
             let length = isByteLevel ? 1 : UTF8Scalars.decode(bytes, at: at, end: chunk.count).length
             let character = UnsafeBufferPointer(rebasing: chunk[at..<at + length])
+            let affixed = affixes?.added(to: character, isFirst: at == 0, isLast: at + length == chunk.count)
             at += length
-            if let id = isByteLevel ? known(symbolOfByte[Int(character[0])]) : table.id(of: character) {
+            let plain = isByteLevel ? known(symbolOfByte[Int(character[0])]) : table.id(of: character)
+            if let id = affixed.map({ table.id(of: $0) }) ?? plain {
                 if isUnknownPending, let unknown { symbols.append(unknown) }
                 isUnknownPending = false
                 symbols.append(id)
-            } else if !isByteLevel, character.allSatisfy({ symbolOfByte[Int($0)] >= 0 }) {
+            } else if !isByteLevel, hasFallback(affixed, character) {
                 // An unknown character before it stays pending here: so the `tokenizers` library has it.
-                for byte in character { symbols.append(symbolOfByte[Int(byte)]) }
+                for byte in affixed ?? Array(character) { symbols.append(symbolOfByte[Int(byte)]) }
             } else if let unknown {
                 if isUnknownPending, !fusesUnknown { symbols.append(unknown) }
                 isUnknownPending = true
@@ -184,5 +184,24 @@ struct BPEModel: Sendable {
         if isUnknownPending, let unknown { symbols.append(unknown) }
     }
 
+    /// Whether every byte of a character, and of what is added to it, has a token.
+    private func hasFallback(_ affixed: [UInt8]?, _ character: UnsafeBufferPointer<UInt8>) -> Bool {
+        character.allSatisfy { symbolOfByte[Int($0)] >= 0 } && affixed?.allSatisfy { symbolOfByte[Int($0)] >= 0 } != false
+    }
+
     private func known(_ id: Int32) -> Int32? { id < 0 ? nil : id }
+}
+
+/// What vocabularies that tell words' starts or ends apart add to the first symbols of a chunk: GPT-1 has `</w>` behind the last.
+struct SymbolAffixes: Sendable {
+    /// In front of all but the first.
+    let prefix: [UInt8]
+    /// Behind the last.
+    let suffix: [UInt8]
+
+    /// The symbol with what belongs to it; nil where that is nothing.
+    func added(to symbol: UnsafeBufferPointer<UInt8>, isFirst: Bool, isLast: Bool) -> [UInt8]? {
+        guard !isFirst && !prefix.isEmpty || isLast && !suffix.isEmpty else { return nil }
+        return (isFirst ? [] : prefix) + symbol + (isLast ? suffix : [])
+    }
 }

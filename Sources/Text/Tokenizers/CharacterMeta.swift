@@ -3,7 +3,7 @@ import Formats
 extension Tokenizers {
     /// The tokenizer of nanoGPT's `meta.pkl`, whose `itos` gives the character of each id.
     /// - Throws: `TextError.damagedTokenizer`.
-    static func characters(meta: PickleValue) throws -> CharTokenizer {
+    package static func characters(meta: PickleValue) throws -> CharTokenizer {
         func damaged(_ reason: String) -> TextError { .damagedTokenizer(reason: reason) }
         guard let pairs = meta["itos"]?.pairs else { throw damaged("a pickle without itos, nanoGPT's table of characters by id") }
         var points = [UInt32?](repeating: nil, count: pairs.count)

@@ -8,12 +8,14 @@ struct CharacterSet: Sendable, Equatable {
     /// Sets that belong to this one, such as `\S` within a class.
     var parts: [CharacterSet] = []
     var isNegated = false
+    /// Whether the categories are those of characters that Unicode 8 had, as some of the `tokenizers` library's tables are.
+    var isOld = false
     /// The answers for ASCII, looked up far more often than all others.
     private var ascii: (low: UInt64, high: UInt64) = (0, 0)
 
     static func == (a: CharacterSet, b: CharacterSet) -> Bool {
         a.categories == b.categories && a.spaces == b.spaces && a.words == b.words && a.ranges == b.ranges && a.parts == b.parts
-            && a.isNegated == b.isNegated
+            && a.isNegated == b.isNegated && a.isOld == b.isOld
     }
 
     init(categories: UInt32 = 0, spaces: Bool = false, words: Bool = false, ranges: [ClosedRange<UInt32>] = []) {
@@ -27,6 +29,15 @@ struct CharacterSet: Sendable, Equatable {
         for value in 0..<64 where holds(UInt32(value + 64)) { result.ascii.high |= 1 << UInt64(value) }
         return result
     }
+
+    /// What the `tokenizers` library takes for punctuation: all of ASCII's symbols too, and what counted as such in Unicode 8.
+    static let hubPunctuation: CharacterSet = {
+        var marks = CharacterSet(
+            categories: categories(named: "P") ?? 0,
+            ranges: [0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E, 0x166D...0x166D, 0x111C9...0x111C9])
+        marks.isOld = true
+        return marks.ready()
+    }()
 
     var negated: CharacterSet {
         var result = self
@@ -46,7 +57,7 @@ struct CharacterSet: Sendable, Equatable {
         let entry = CharacterTable.shared[value]
         let isIn =
             value != UTF8Scalars.malformed
-            && (categories >> UInt32(CharacterTable.category(entry)) & 1 != 0
+            && (categories >> UInt32(CharacterTable.category(entry)) & 1 != 0 && (!isOld || entry & CharacterTable.oldBit != 0)
                 || spaces && entry & CharacterTable.spaceBit != 0
                 || words && entry & CharacterTable.wordBit != 0
                 || ranges.contains { $0.contains(value) })

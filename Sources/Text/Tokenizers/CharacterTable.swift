@@ -13,6 +13,8 @@ struct CharacterTable: Sendable {
     static let spaceBit: UInt8 = 0x80
     /// Alphabetic or Join_Control: with marks, decimal digits and connecting punctuation what `\w` is.
     static let wordBit: UInt8 = 0x40
+    /// Assigned in Unicode 8 already. Some of the `tokenizers` library's tables are that old.
+    static let oldBit: UInt8 = 0x20
 
     private let pages: [UInt16]
     private let entries: [UInt8]
@@ -43,13 +45,13 @@ struct CharacterTable: Sendable {
     }
 
     @inline(__always)
-    static func category(_ entry: UInt8) -> UInt8 { entry & 0x3F }
+    static func category(_ entry: UInt8) -> UInt8 { entry & 0x1F }
 
     private static func content(ofPage page: Int) -> [UInt8] {
         // Asking about every code point of planes that hold nothing, or private use alone, would take most of the time.
         switch page {
         case 0x400..<0xE00: return Array(repeating: Category.cn.rawValue, count: 256)
-        case 0xF00..<0xFFF, 0x1000..<0x10FF: return Array(repeating: Category.co.rawValue, count: 256)
+        case 0xF00..<0xFFF, 0x1000..<0x10FF: return Array(repeating: Category.co.rawValue | oldBit, count: 256)
         default: return (0..<256).map { entry(UInt32(page << 8 | $0)) }
         }
     }
@@ -58,11 +60,13 @@ struct CharacterTable: Sendable {
         guard let scalar = Unicode.Scalar(value) else { return Category.cs.rawValue }
         let properties = scalar.properties
         let category = category(properties.generalCategory)
-        if category == .cn || category == .co { return category.rawValue }
+        if category == .cn { return category.rawValue }
+        let isOld = properties.age.map { $0.major <= 8 && ($0.major < 8 || $0.minor == 0) } ?? false
+        if category == .co { return category.rawValue | (isOld ? oldBit : 0) }
         let isWord =
             properties.isAlphabetic || properties.isJoinControl
             || [.mn, .mc, .me, .nd, .pc].contains(category)
-        return category.rawValue | (properties.isWhitespace ? spaceBit : 0) | (isWord ? wordBit : 0)
+        return category.rawValue | (isOld ? oldBit : 0) | (properties.isWhitespace ? spaceBit : 0) | (isWord ? wordBit : 0)
     }
 
     private static func category(_ category: Unicode.GeneralCategory) -> Category {

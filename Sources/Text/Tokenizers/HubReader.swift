@@ -87,6 +87,13 @@ struct HubReader {
             case "Prepend":
                 try only(["prepend"])
                 return .prepend(try text(part, "prepend"))
+            case "BertNormalizer":
+                try only(["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"])
+                let lowercases = try flag(part, "lowercase", true)
+                return .bert(
+                    BertNormalizer(
+                        cleans: try flag(part, "clean_text", true), spacesIdeographs: try flag(part, "handle_chinese_chars", true),
+                        stripsAccents: try flag(part, "strip_accents", lowercases), lowercases: lowercases))
             case "Strip":
                 try only(["strip_left", "strip_right"])
                 return .strip(left: try flag(part, "strip_left", true), right: try flag(part, "strip_right", true))

@@ -25,11 +25,11 @@ struct HubPreTokenizers {
                 steps.append(.split(.characters(digits), behavior, isInverted: false))
             case "Punctuation":
                 try only(["behavior"])
-                // All of ASCII's symbols count as punctuation there.
-                let marks = CharacterSet(
-                    categories: CharacterSet.categories(named: "P") ?? 0,
-                    ranges: [0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E])
-                steps.append(.split(.characters(marks.ready()), try HubPreTokenizers.behavior(part, "Isolated"), isInverted: false))
+                steps.append(.split(.characters(.hubPunctuation), try HubPreTokenizers.behavior(part, "Isolated"), isInverted: false))
+            case "BertPreTokenizer":
+                try only([])
+                steps.append(.split(.characters(CharacterSet(spaces: true).ready()), .removed, isInverted: false))
+                steps.append(.split(.characters(.hubPunctuation), .isolated, isInverted: false))
             case "Whitespace":
                 try only([])
                 steps.append(
@@ -104,6 +104,9 @@ struct HubDecoder {
             if isFused, type != "Strip", type != "Fuse" {
                 throw TextError.unsupportedTokenizer(what: "the decoder \(type.prefix(60)) behind Fuse")
             }
+            if leadingStrip?.holdsEnds == true {
+                throw TextError.unsupportedTokenizer(what: "the decoder \(type.prefix(60)) behind BPEDecoder")
+            }
             switch type {
             case "ByteLevel":
                 try only(["add_prefix_space", "trim_offsets", "use_regex"])
@@ -134,6 +137,16 @@ struct HubDecoder {
                 } else {
                     steps.append(.strip(content, start: start, stop: stop))
                 }
+            case "BPEDecoder":
+                try only(["suffix"])
+                let suffix = try part.given("suffix").map { _ in try HubReader.text(part, "suffix") } ?? Array("</w>".utf8)
+                guard steps.isEmpty, !isFused else {
+                    throw TextError.unsupportedTokenizer(what: "the decoder BPEDecoder behind others")
+                }
+                guard !suffix.isEmpty else { throw TextError.damagedTokenizer(reason: "a BPEDecoder without a suffix") }
+                // A space for each end of a word but the text's.
+                steps.append(.replace(suffix, [0x20]))
+                leadingStrip = LeadingStrip(byte: 0x20, count: 0, fromFirstTokenOnly: false, holdsEnds: true)
             case "Metaspace":
                 try only(["replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"])
                 steps.append(.replace(try HubReader.text(part, "replacement"), [0x20]))

@@ -25,17 +25,14 @@ struct HubVocabulary {
                 "ignore_merges", "vocab", "merges",
             ])
         if let dropout = model.given("dropout"), dropout.double != 0 { throw TextError.unsupportedTokenizer(what: "dropout of the model") }
-        for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
-            if let value = model.given(name), value.utf8?.isEmpty != true {
-                throw TextError.unsupportedTokenizer(what: "\(name) of the model")
-            }
-        }
+        let prefix = try HubVocabulary.affix(model, "continuing_subword_prefix")
+        let suffix = try HubVocabulary.affix(model, "end_of_word_suffix")
         guard let vocabulary = model["vocab"], vocabulary.kind == .object else {
             throw TextError.damagedTokenizer(reason: "a model without \"vocab\"")
         }
         names = try HubVocabulary.names(vocabulary)
         self.isByteLevel = isByteLevel
-        let rules = try HubVocabulary.rules(model["merges"], names)
+        let rules = try HubVocabulary.rules(model["merges"], names, prefix: prefix)
         let table = isByteLevel ? HubVocabulary.decoded(names) : names
         let hasFallback = try HubReader.flag(model, "byte_fallback", false)
         var symbols = [Int32](repeating: -1, count: 256)
@@ -50,6 +47,12 @@ struct HubVocabulary {
             throw TextError.unsupportedTokenizer(what: "byte_fallback of a byte-level model that lacks bytes")
         }
         var bpe = BPEModel(table: table, rules: rules, isByteLevel: isByteLevel, symbolOfByte: symbols)
+        if !prefix.isEmpty || !suffix.isEmpty {
+            bpe.affixes =
+                try isByteLevel
+                ? SymbolAffixes(prefix: HubVocabulary.bytes(of: prefix), suffix: HubVocabulary.bytes(of: suffix))
+                : SymbolAffixes(prefix: prefix, suffix: suffix)
+        }
         bpe.takesWholeChunks = try HubReader.flag(model, "ignore_merges", false)
         bpe.fusesUnknown = try HubReader.flag(model, "fuse_unk", false)
         if let unknown = model.given("unk_token") {
@@ -61,6 +64,22 @@ struct HubVocabulary {
         added = try HubVocabulary.added(root.given("added_tokens"), names)
         addedIDs = Set(added.map(\.id))
         idLimit = max(names.idLimit, (added.map { Int($0.id) }.max() ?? -1) + 1)
+    }
+
+    private static func affix(_ model: Value, _ name: String) throws -> [UInt8] {
+        guard let value = model.given(name) else { return [] }
+        guard let text = value.utf8 else { throw TextError.damagedTokenizer(reason: "\(name) is no text") }
+        guard text.count <= 64 else { throw TextError.damagedTokenizer(reason: "\(name) of \(text.count) bytes") }
+        return text
+    }
+
+    /// What an affix in GPT-2's alphabet stands for.
+    private static func bytes(of affix: [UInt8]) throws -> [UInt8] {
+        guard let bytes = ByteAlphabet.bytes(of: affix) else {
+            throw TextError.unsupportedTokenizer(
+                what: "the prefix or suffix \(String(decoding: affix, as: UTF8.self)), which is not in the alphabet of bytes")
+        }
+        return bytes
     }
 
     /// `<0x0A>` and the like.
@@ -99,7 +118,8 @@ struct HubVocabulary {
     }
 
     /// Merges written as `"a b"` or as `["a", "b"]`.
-    static func rules(_ section: Value?, _ names: TokenTable) throws -> MergeRules {
+    /// - Parameter prefix: what all symbols of a chunk but the first begin with; the merged token has it once.
+    static func rules(_ section: Value?, _ names: TokenTable, prefix: [UInt8] = []) throws -> MergeRules {
         guard let items = section?.items else { throw TextError.damagedTokenizer(reason: "a model without \"merges\"") }
         var rules = MergeRules(minimumCapacity: names.count)
         for (rank, item) in items.enumerated() {
@@ -113,15 +133,21 @@ struct HubVocabulary {
             } else {
                 throw TextError.damagedTokenizer(reason: "merge \(rank) is not two tokens")
             }
-            try append(left, right, rank, names, to: &rules)
+            try append(left, right, rank, names, prefix, to: &rules)
         }
         return rules
     }
 
     static func append(
-        _ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>, _ rank: Int, _ names: TokenTable, to rules: inout MergeRules
+        _ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>, _ rank: Int, _ names: TokenTable, _ prefix: [UInt8],
+        to rules: inout MergeRules
     ) throws {
-        guard let first = names.id(of: left), let second = names.id(of: right), let result = names.id(of: left + right) else {
+        guard right.starts(with: prefix) else {
+            throw TextError.damagedTokenizer(reason: "the second token of merge \(rank) lacks the continuing_subword_prefix")
+        }
+        guard let first = names.id(of: left), let second = names.id(of: right),
+            let result = names.id(of: left + right.dropFirst(prefix.count))
+        else {
             throw TextError.damagedTokenizer(
                 reason:
                     "merge \(rank), \(String(decoding: (left + [0x20] + right).prefix(60), as: UTF8.self)), uses a token that is not in the vocabulary"

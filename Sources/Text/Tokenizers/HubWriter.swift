@@ -1,12 +1,20 @@
 import Foundation
 
-/// Puts a byte-level tokenizer by byte pairs together as a tokenizer.json.
+/// Puts a tokenizer by byte pairs together as a tokenizer.json.
 struct HubWriter {
-    var pattern: SplitPattern
+    /// What happens around the merges.
+    enum Style {
+        /// Text cut by a pattern, bytes in GPT-2's alphabet.
+        case byteLevel(SplitPattern)
+        /// As GPT-1: BERT's normalizer and cuts, characters, `</w>` behind words, `<unk>` for what is unknown.
+        case words
+    }
+
+    var style: Style
     var added: [(name: [UInt8], id: Int32)]
-    /// The members of the vocabulary, names in GPT-2's alphabet.
+    /// The members of the vocabulary, names as the style has them.
     var vocabulary: [UInt8]
-    /// Two names in GPT-2's alphabet with a space between, in order of rank.
+    /// Two names with a space between, in order of rank.
     var merges: [[UInt8]]
     var takesWholeChunks: Bool
 
@@ -19,19 +27,9 @@ struct HubWriter {
             json.string(token.name)
             json.raw(", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": true}")
         }
-        json.raw("\n],\n\"normalizer\": null,\n\"pre_tokenizer\": ")
-        func byteLevel(cuts: Bool) -> String {
-            "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": \(cuts)}"
-        }
-        if pattern == .gpt2 {
-            json.raw(byteLevel(cuts: true))
-        } else {
-            json.raw("{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": ")
-            json.string(Array(pattern.expression.utf8))
-            json.raw("}, \"behavior\": \"Isolated\", \"invert\": false}, \(byteLevel(cuts: false))]}")
-        }
-        json.raw(",\n\"post_processor\": null,\n\"decoder\": \(byteLevel(cuts: true)),\n\"model\": {\n\"type\": \"BPE\",\n")
-        json.raw("\"dropout\": null,\n\"unk_token\": null,\n\"continuing_subword_prefix\": null,\n\"end_of_word_suffix\": null,\n")
+        json.raw("\n],\n")
+        around(&json)
+        json.raw("\"continuing_subword_prefix\": null,\n\"dropout\": null,\n")
         json.raw("\"fuse_unk\": false,\n\"byte_fallback\": false,\n\"ignore_merges\": \(takesWholeChunks),\n\"vocab\": {\n")
         json.raw(vocabulary)
         json.raw("\n},\n\"merges\": [\n")
@@ -41,6 +39,31 @@ struct HubWriter {
         }
         json.raw("\n]\n}\n}\n")
         return json.bytes
+    }
+
+    /// Everything but the added tokens up to the model's members that the style decides.
+    private func around(_ json: inout JSONText) {
+        func byteLevel(cuts: Bool) -> String {
+            "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": \(cuts)}"
+        }
+        let model = "\"post_processor\": null,\n\"model\": {\n\"type\": \"BPE\",\n"
+        switch style {
+        case .byteLevel(let pattern):
+            json.raw("\"normalizer\": null,\n\"pre_tokenizer\": ")
+            if pattern == .gpt2 {
+                json.raw(byteLevel(cuts: true))
+            } else {
+                json.raw("{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": ")
+                json.string(Array(pattern.expression.utf8))
+                json.raw("}, \"behavior\": \"Isolated\", \"invert\": false}, \(byteLevel(cuts: false))]}")
+            }
+            json.raw(",\n\"decoder\": \(byteLevel(cuts: true)),\n\(model)\"unk_token\": null,\n\"end_of_word_suffix\": null,\n")
+        case .words:
+            json.raw("\"normalizer\": {\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, ")
+            json.raw("\"strip_accents\": null, \"lowercase\": true},\n\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"},\n")
+            json.raw("\"decoder\": {\"type\": \"BPEDecoder\", \"suffix\": \"</w>\"},\n")
+            json.raw("\(model)\"unk_token\": \"<unk>\",\n\"end_of_word_suffix\": \"</w>\",\n")
+        }
     }
 
     /// `"name": id` of each, a line each.
@@ -72,7 +95,7 @@ package struct ByteLevelParts {
             (pattern, model) = (base.pattern, base.model)
             specials = base.specials + [(Array(delimited.endName.utf8), Int32(delimited.base.vocabularySize))]
         case let published as PublishedTokenizer:
-            guard published.model.isByteLevel, let known = published.pattern, published.normalizers.isEmpty,
+            guard published.model.isByteLevel, published.model.affixes == nil, let known = published.pattern, published.normalizers.isEmpty,
                 published.template.before.isEmpty, published.template.after.isEmpty
             else {
                 throw TextError.unsupportedTokenizer(
@@ -84,7 +107,7 @@ package struct ByteLevelParts {
             }
             (pattern, model) = (known, published.model)
             specials = published.specialTokens.map { (Array($0.key.utf8), $0.value) }.sorted { $0.id < $1.id }
-        default: throw TextError.unsupportedTokenizer(what: "tokens of a \(tokenizer.kind) tokenizer, which this format cannot say")
+        default: throw TextError.unsupportedTokenizer(what: "tokens of a \(tokenizer.kind) tokenizer, which only loom's own format can say")
         }
         merges = try model.mergesInOrder()
     }
@@ -102,7 +125,7 @@ package struct ByteLevelParts {
 
     var hub: [UInt8] {
         HubWriter(
-            pattern: pattern, added: specials, vocabulary: HubWriter.vocabulary(tokens), merges: mergeLines,
+            style: .byteLevel(pattern), added: specials, vocabulary: HubWriter.vocabulary(tokens), merges: mergeLines,
             takesWholeChunks: model.takesWholeChunks
         ).bytes
     }

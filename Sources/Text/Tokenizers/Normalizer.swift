@@ -8,11 +8,20 @@ enum Normalizer: Sendable {
     case prepend([UInt8])
     case replace([UInt8], with: [UInt8])
     case replaceMatches(SplitRegex, with: [UInt8])
+    case bert(BertNormalizer)
 
     /// Whether text of ASCII alone comes out as it goes in, so that nothing needs to be done.
     var leavesASCII: Bool {
         switch self {
         case .composed, .decomposed, .compatibilityComposed, .compatibilityDecomposed: true
+        default: false
+        }
+    }
+
+    /// Whether what it does to a line depends on nothing behind the line's end or before its start.
+    var isLocal: Bool {
+        switch self {
+        case .composed, .decomposed, .compatibilityComposed, .compatibilityDecomposed, .lowercase, .bert: true
         default: false
         }
     }
@@ -26,6 +35,7 @@ enum Normalizer: Sendable {
         case .lowercase:
             // Character by character: the final sigma is no special case in the `tokenizers` library.
             return changed(text) { part in part.unicodeScalars.reduce(into: "") { $0 += $1.properties.lowercaseMapping } }
+        case .bert(let bert): return try bert.apply(text)
         case .strip(let left, let right): return stripped(text, left, right)
         case .prepend(let prefix): return text.isEmpty ? text : prefix + text
         case .replace(let old, let new): return Normalizer.replacing(old, by: new, in: text)

@@ -34,7 +34,16 @@ enum PreTokenizer: Sendable {
             var ranges: [Range<Int>] = []
             try pieces.bytes.withUnsafeBufferPointer { bytes in
                 for piece in pieces.ranges {
-                    let found = try cutter.parts(of: UnsafeBufferPointer(rebasing: bytes[piece]))
+                    let text = UnsafeBufferPointer(rebasing: bytes[piece])
+                    if behavior == .isolated || behavior == .removed {
+                        // The usual ways need no list of the parts of every word.
+                        try cutter.forEachPart(of: text) { part, isMatch in
+                            guard behavior == .isolated || isMatch == isInverted, !part.isEmpty else { return }
+                            ranges.append(part.lowerBound + piece.lowerBound..<part.upperBound + piece.lowerBound)
+                        }
+                        continue
+                    }
+                    let found = try cutter.parts(of: text)
                     for part in behavior.apply(isInverted ? found.map { ($0.range, !$0.isMatch) } : found) where !part.isEmpty {
                         ranges.append(part.lowerBound + piece.lowerBound..<part.upperBound + piece.lowerBound)
                     }
@@ -69,10 +78,16 @@ extension PreTokenizer.Cutter {
     /// All of `text` in parts: what is found, and what lies between.
     func parts(of text: UnsafeBufferPointer<UInt8>) throws -> [(range: Range<Int>, isMatch: Bool)] {
         var parts: [(range: Range<Int>, isMatch: Bool)] = []
+        try forEachPart(of: text) { parts.append(($0, $1)) }
+        return parts
+    }
+
+    /// Calls `body` with every part in order, and whether it is what is looked for.
+    func forEachPart(of text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>, Bool) -> Void) throws {
         var done = 0
         func add(_ match: Range<Int>) {
-            if match.lowerBound > done { parts.append((done..<match.lowerBound, false)) }
-            parts.append((match, true))
+            if match.lowerBound > done { body(done..<match.lowerBound, false) }
+            body(match, true)
             done = match.upperBound
         }
         switch self {
@@ -93,7 +108,7 @@ extension PreTokenizer.Cutter {
                 }
             }
         case .characters(let set):
-            guard let base = text.baseAddress else { return [] }
+            guard let base = text.baseAddress else { return }
             var at = 0
             while at < text.count {
                 let (value, length) = UTF8Scalars.decode(base, at: at, end: text.count)
@@ -101,8 +116,7 @@ extension PreTokenizer.Cutter {
                 at += length
             }
         }
-        if done < text.count { parts.append((done..<text.count, false)) }
-        return parts
+        if done < text.count { body(done..<text.count, false) }
     }
 }
 

@@ -81,6 +81,14 @@ public struct PublishedTokenizer: Tokenizer {
         }
     }
 
+    /// Whether white space is cut away before anything else is done, so that lines have nothing to do with one another.
+    private var cutsAtSpaces: Bool {
+        guard normalizers.allSatisfy(\.isLocal), case .split(.characters(let set), .removed, false)? = steps.first else { return false }
+        // Nothing may ask whether a piece is the text's first.
+        let asksForStart = steps.contains { if case .metaspace(_, .first, _) = $0 { true } else { false } }
+        return set == CharacterSet(spaces: true) && !asksForStart
+    }
+
     public func encode(utf8: UnsafeBufferPointer<UInt8>) throws -> [Int32] { try encode(utf8: utf8, specials: nil) }
 
     /// The ids of a text, without what the template adds.
@@ -92,16 +100,17 @@ public struct PublishedTokenizer: Tokenizer {
         utf8: UnsafeBufferPointer<UInt8>, specials: SpecialTokens?, threads: Int? = nil
     ) throws -> [Int32] {
         let specials = specials ?? usualSpecials
-        guard case .pattern(let pattern)? = cutting, normalizers.allSatisfy(\.leavesASCII) else { return try encodePart(utf8, specials) }
         let mayCut = addedTokens.mayCutAfterLineBreak && normalizedTokens.mayCutAfterLineBreak
         let wanted = min(threads ?? ProcessInfo.processInfo.activeProcessorCount, 1 + utf8.count / 100_000)
+        var pattern: SplitPattern?
+        if case .pattern(let known)? = cutting, normalizers.allSatisfy(\.leavesASCII) { pattern = known }
+        guard pattern != nil || cutsAtSpaces else { return try encodePart(utf8, specials) }
         let pieces = mayCut ? ChunkScanner.pieces(of: utf8, atMost: wanted) : [0..<utf8.count]
-        let parts = try Parallel.map(pieces) { try encodePart(UnsafeBufferPointer(rebasing: utf8[$0]), specials, pattern: pattern) }
-        guard parts.count > 1 else { return parts.first ?? [] }
-        var output: [Int32] = []
-        output.reserveCapacity(parts.reduce(0) { $0 + $1.count })
-        for part in parts { output.append(contentsOf: part) }
-        return output
+        let parts = try Parallel.map(pieces) { piece in
+            let part = UnsafeBufferPointer(rebasing: utf8[piece])
+            return try pattern.map { try encodePart(part, specials, pattern: $0) } ?? encodePart(part, specials)
+        }
+        return Parallel.joined(parts)
     }
 
     /// The ids of `text`; see the other form.
@@ -125,7 +134,7 @@ public struct PublishedTokenizer: Tokenizer {
         // Where normalizing changes nothing, one encoder does all segments and remembers chunks from one to the next.
         guard normalizers.isEmpty || !text.contains(where: { $0 >= 0x80 }) else { return try encodePart(text, specials) }
         var output: [Int32] = []
-        output.reserveCapacity(text.count / 3 + 16)
+        output.reserveCapacity(text.count / 2 + 16)
         var encoder = BPEModel.ChunkEncoder(model, text)
         for outer in try addedTokens.segments(of: text, specials) {
             if let id = outer.id {
@@ -151,7 +160,7 @@ public struct PublishedTokenizer: Tokenizer {
     /// Step by step as the `tokenizers` library goes: added tokens, normalization, added tokens again, cuts, merges.
     private func encodePart(_ text: UnsafeBufferPointer<UInt8>, _ specials: SpecialTokens) throws -> [Int32] {
         var output: [Int32] = []
-        output.reserveCapacity(text.count / 3 + 16)
+        output.reserveCapacity(text.count / 2 + 16)
         for outer in try addedTokens.segments(of: text, specials) {
             if let id = outer.id {
                 output.append(id)
@@ -215,5 +224,21 @@ enum Parallel {
             }
         }
         return try results.compactMap { try $0?.get() }
+    }
+
+    /// All parts one after the other. Taking new memory from the system is most of the work, and every thread can do its share.
+    static func joined(_ parts: [[Int32]]) -> [Int32] {
+        guard parts.count > 1 else { return parts.first ?? [] }
+        var starts = [0]
+        for part in parts { starts.append(starts[starts.count - 1] + part.count) }
+        return [Int32](unsafeUninitializedCapacity: starts[parts.count]) { buffer, count in
+            // Every thread writes a range of its own.
+            nonisolated(unsafe) let all = buffer
+            let starts = starts
+            DispatchQueue.concurrentPerform(iterations: parts.count) { number in
+                _ = UnsafeMutableBufferPointer(rebasing: all[starts[number]..<starts[number + 1]]).initialize(from: parts[number])
+            }
+            count = starts[parts.count]
+        }
     }
 }

@@ -72,7 +72,8 @@ package struct RankFile {
         if let known = SplitPattern(rawValue: pattern) ?? SplitPattern(expression: pattern) { return .pattern(known) }
         guard pattern.contains(where: { !$0.isLetter && !$0.isNumber }) else {
             throw TextError.unsupportedTokenizer(
-                what: "the split pattern \(pattern.prefix(40)); known are " + SplitPattern.allCases.map(\.rawValue).joined(separator: ", "))
+                what: "the split pattern \"\(pattern.prefix(40))\"; known are "
+                    + SplitPattern.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return .regex(try SplitRegex(pattern, dialect: .tiktoken))
     }

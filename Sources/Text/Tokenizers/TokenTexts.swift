@@ -17,7 +17,8 @@ struct TokenTexts: Sendable {
     }
 }
 
-/// What is taken from the start of a text that is decoded: tokenizers that put a space before the first word take it away.
+/// What is taken from a text that is decoded: tokenizers that put a space before the first word take it away, and those whose
+/// tokens end words have no space behind the last.
 public struct LeadingStrip: Sendable, Equatable {
     /// The byte to be taken away.
     let byte: UInt8
@@ -25,10 +26,23 @@ public struct LeadingStrip: Sendable, Equatable {
     var count: Int
     /// Whether only the first token loses them.
     let fromFirstTokenOnly: Bool
+    /// Whether the byte at the end of a token is only written when another token follows.
+    var holdsEnds = false
+    private var isHeld = false
+
+    init(byte: UInt8, count: Int, fromFirstTokenOnly: Bool, holdsEnds: Bool = false) {
+        (self.byte, self.count, self.fromFirstTokenOnly, self.holdsEnds) = (byte, count, fromFirstTokenOnly, holdsEnds)
+    }
 
     /// What is left of the next token's bytes.
     mutating func apply(_ token: some Collection<UInt8>) -> [UInt8] {
         var rest = Array(token)
+        if holdsEnds {
+            guard !rest.isEmpty else { return [] }
+            if isHeld { rest.insert(byte, at: 0) }
+            isHeld = rest.last == byte
+            return isHeld ? rest.dropLast() : rest
+        }
         if fromFirstTokenOnly {
             // All of them, wherever they stand: so the `tokenizers` library has it.
             if count > 0 { rest.removeAll { $0 == byte } }

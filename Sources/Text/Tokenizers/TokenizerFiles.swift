@@ -92,9 +92,10 @@ extension Tokenizers {
     }
 
     private static func openPair(_ vocabulary: FlatJSON.Value, merges: [UInt8], _ pattern: String?) throws -> any Tokenizer {
-        guard let cut = SplitPattern(rawValue: pattern ?? "gpt2") else {
+        let cut = pattern.flatMap { SplitPattern(rawValue: $0) }
+        if let pattern, cut == nil {
             throw TextError.damagedTokenizer(
-                reason: "no split pattern is called \((pattern ?? "").prefix(40)); known are "
+                reason: "no split pattern is called \(pattern.prefix(40)); known are "
                     + SplitPattern.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return try VocabularyFiles.read(vocabulary: vocabulary, merges: merges, pattern: cut)
@@ -114,6 +115,14 @@ extension Tokenizers {
     /// - Throws: `TextError` where the format cannot say what the tokenizer does, or a file cannot be written.
     @discardableResult
     public static func write(_ tokenizer: any Tokenizer, as format: TokenizerFormat, to path: String) throws -> [String] {
+        do {
+            return try writeFiles(tokenizer, as: format, to: path)
+        } catch TextError.unsupportedTokenizer(let what) {
+            throw TextError.unwritableTokenizer(format: format.rawValue, reason: what)
+        }
+    }
+
+    private static func writeFiles(_ tokenizer: any Tokenizer, as format: TokenizerFormat, to path: String) throws -> [String] {
         func file(_ name: String) -> String { Files.kind(of: path) == .folder ? "\(path)/\(name)" : path }
         switch format {
         case .loom: return [try save(Array(tokenizer.serialized()), to: file("tokenizer.json"))]
