@@ -77,7 +77,7 @@ enum EvalCommand: Command {
                 "accuracy": .double(result.accuracy), "tokens": .int(result.tokens), "stride": .int(stride ?? run.model.size.context),
             ]
             // Of examples only the answers count, which are no bytes of a text.
-            if !tokens.isExamples { json["bits_per_byte"] = .double(result.bitsPerByte) }
+            if !tokens.isExamples, let bits = result.bitsPerByte { json["bits_per_byte"] = .double(bits) }
             if let compressed {
                 json["weights"] = .string(weights.rawValue)
                 json["weights_loss"] = .double(compressed.loss)
@@ -92,7 +92,7 @@ enum EvalCommand: Command {
         say("\(path), step \(run.checkpoint.step.grouped), on \(name) (\(split)), \(result.tokens.grouped) \(counted)")
         say("loss           \(result.loss.fixed(4)) nats/token")
         say("perplexity     \(result.perplexity.fixed(4))")
-        if !tokens.isExamples { say("bits per byte  \(result.bitsPerByte.fixed(4))") }
+        if !tokens.isExamples, let bits = result.bitsPerByte { say("bits per byte  \(bits.fixed(4))") }
         say("accuracy       \((result.accuracy * 100).fixed(2)) % of \(counted) were the likeliest")
         if let compressed {
             let difference = String(format: "%+.5f", compressed.loss - result.loss)

@@ -31,7 +31,8 @@ public enum PublishedTokens {
                 name: "data.documents", value: documents.rawValue,
                 requirement: "joined for the tokens in \(folder), whose tokenizer has no token \(name ?? "between documents")")
         }
-        let lengths = (0..<Int32(size)).map { tokenizer.bytes(of: $0).count }
+        // The token between documents is no text.
+        let lengths = tokenizer is IdTokenizer ? [] : (0..<Int32(size)).map { $0 == end ? 0 : tokenizer.bytes(of: $0).count }
         var hash = ""
         func part(_ name: String) throws -> (tokens: TokenFile, bytesPerToken: Double) {
             let files = try files(in: folder, name).map { path in
@@ -46,7 +47,7 @@ public enum PublishedTokens {
             }
             let tokens = try TokenFile(
                 files: files, vocabularySize: size, name: "\(folder) (\(name))", rule: WindowRule(documents, end: end))
-            return (tokens, bytesPerToken(tokens, lengths))
+            return (tokens, lengths.isEmpty ? 0 : bytesPerToken(tokens, lengths))
         }
         let train = try part("train"), validation = try part("val")
         return Dataset(
@@ -66,8 +67,6 @@ public enum PublishedTokens {
             guard let path = beside.first(where: { Files.kind(of: $0) == .file }) else { throw needed(folder) }
             tokenizer = try Tokenizers.open(path)
         }
-        // Without text there are no bytes to count, and nothing to say of bits a byte.
-        guard !(tokenizer is IdTokenizer) else { throw needed(folder) }
         return tokenizer
     }
 

@@ -59,7 +59,7 @@ extension TokenFile {
             return bytes
         }
 
-        static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
             ContentHash.fold(bytes, seed: UInt64(TokenFile.version))
         }
     }

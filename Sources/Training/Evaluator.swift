@@ -10,13 +10,13 @@ public struct Evaluation: Sendable {
     public var loss: Double
     /// Tokens predicted.
     public var tokens: Int
-    /// Bytes of text a token, on average.
+    /// Bytes of text a token, on average; 0 where nobody knows, for tokens without text.
     public var bytesPerToken: Double
     /// Share of tokens that were the likeliest.
     public var accuracy: Double
 
     public var perplexity: Double { exp(loss) }
-    public var bitsPerByte: Double { loss / log(2) / bytesPerToken }
+    public var bitsPerByte: Double? { bytesPerToken > 0 ? loss / log(2) / bytesPerToken : nil }
 }
 
 public enum Evaluator {

@@ -32,10 +32,13 @@ extension RunConfig {
                     endToken: data.endTokenName)
             }
         }
+        // Before anything is downloaded for nothing.
+        let spec: TokenizerSpec = fixed.map { .fixed($0) } ?? tokenizer
+        if case .fixed(is IdTokenizer) = spec { throw TextError.noTokenizer }
         var options = PreparationOptions()
         options.validationFraction = data.validationFraction
         (options.documents, options.endToken, options.folder) = (data.documents, data.endTokenName, folder)
-        return try Dataset.prepare(text(), tokenizer: fixed.map { .fixed($0) } ?? tokenizer, options, progress: progress)
+        return try Dataset.prepare(text(), tokenizer: spec, options, progress: progress)
     }
 
     /// All of another text, or of the config's, as the training part of a dataset.
@@ -43,6 +46,7 @@ extension RunConfig {
     public func whole(
         _ source: String, tokenizer: any Tokenizer, progress: @escaping (PreparationProgress) -> Bool = { _ in true }
     ) throws -> Dataset {
+        guard !(tokenizer is IdTokenizer) else { throw TextError.noTokenizer }
         var options = PreparationOptions()
         options.validationFraction = nil
         (options.documents, options.endToken) = (data.documents, data.endTokenName)

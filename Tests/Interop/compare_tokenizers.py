@@ -3,7 +3,7 @@
 
     Tests/Interop/tokenizers.sh [COUNT [PYTHON [ONLY]]]
 
-runs this in a environment with the references installed. Every vocabulary is made here: small ones trained by the
+runs this in an environment with the references installed. Every vocabulary is made here: small ones trained by the
 tokenizers library, and GPT-2's real one where LOOM_DATA has it.
 """
 import json

@@ -99,7 +99,10 @@ struct PublishedTokensTests {
                 && refusal(path, .bpe(vocabularySize: 300)).contains("the one that made the tokens"))
         let damaged = try write(["train.bin": good, "val.bin": good, "meta.pkl": [0x80, 2, 1, 2, 3]])
         #expect(refusal(damaged, .char).contains("meta.pkl"))
-        #expect(refusal(path, .fixed(IdTokenizer(vocabularySize: 9))).contains("the one that made the tokens"))
+        // Weights without a tokenizer are trained on tokens all the same; only of bytes nothing can be said.
+        let bare = try PublishedTokens.dataset(path, tokenizer: .fixed(IdTokenizer(vocabularySize: 9)))
+        #expect(bare.train.all() == [1, 2, 3] && bare.validationBytesPerToken == 0)
+        #expect(refusal(path, .fixed(IdTokenizer(vocabularySize: 3))).contains("it has token 3"))
     }
 
     /// A tokenizer of many tokens, each a letter.

@@ -5,7 +5,7 @@ import Text
 
 /// Damaged files through the readers: an error or a tokenizer, but no crash and no waiting. LOOM_FUZZ=100000 does more.
 @Suite struct TokenizerFuzzTests {
-    private static let rounds = ProcessInfo.processInfo.environment["LOOM_FUZZ"].flatMap { Int($0) } ?? 3000
+    private static let rounds = Fuzz.rounds
 
     @Test func mutatedFilesDoNoHarm() throws {
         var seeds = try ["gpt2", "llama2", "llama3", "gemma", "unknowns", "deepseek", "gpt1", "clip", "pieces"].map {
@@ -24,18 +24,18 @@ import Text
         var random = TestRandom(state: 11)
         var slowest = 0.0, opened = 0
         for round in 0..<TokenizerFuzzTests.rounds {
-            let took = processorTime {
+            let took = Fuzz.processorTime {
                 do {
                     let tokenizer: any Tokenizer
                     switch round % 5 {
-                    case 0: tokenizer = try RankFile.read(mutated(rankFile, &random), pattern: "o200k", specials: nil)
+                    case 0: tokenizer = try RankFile.read(Fuzz.mutated(rankFile, &random), pattern: "o200k", specials: nil)
                     case 1:
                         let pair = round % 20 < 10 ? bytes : words
-                        let vocabulary = round % 10 == 1 ? mutated(pair.vocabulary, &random) : pair.vocabulary
-                        let merges = round % 10 == 1 ? pair.merges : mutated(pair.merges, &random)
+                        let vocabulary = round % 10 == 1 ? Fuzz.mutated(pair.vocabulary, &random) : pair.vocabulary
+                        let merges = round % 10 == 1 ? pair.merges : Fuzz.mutated(pair.merges, &random)
                         tokenizer = try VocabularyFiles.read(vocabulary: FlatJSON(vocabulary).root, merges: merges, pattern: nil)
-                    case 2: tokenizer = try Tokenizers.characters(meta: Pickle.read(Data(mutated(meta, &random)), name: "meta.pkl"))
-                    default: tokenizer = try Tokenizers.load(Data(mutated(seeds[round / 5 % seeds.count], &random)))
+                    case 2: tokenizer = try Tokenizers.characters(meta: Pickle.read(Data(Fuzz.mutated(meta, &random)), name: "meta.pkl"))
+                    default: tokenizer = try Tokenizers.load(Data(Fuzz.mutated(seeds[round / 5 % seeds.count], &random)))
                     }
                     opened += 1
                     openedOf[names[round % 5], default: 0] += 1
@@ -52,7 +52,8 @@ import Text
         }
         #expect(opened > TokenizerFuzzTests.rounds / 50, "only \(opened) were read at all")
         if TokenizerFuzzTests.rounds > 3000 {
-            print("\(TokenizerFuzzTests.rounds) files, \(opened) read \(openedOf), slowest \(slowest) s \(slowestOf), peak \(peak()) MB")
+            print(
+                "\(TokenizerFuzzTests.rounds) files, \(opened) read \(openedOf), slowest \(slowest) s \(slowestOf), peak \(Fuzz.peak()) MB")
         }
     }
 
@@ -81,52 +82,5 @@ import Text
                 #expect(parts.reduce(0) { $0 + $1.count } == text.count)
             } catch is TextError {}
         }
-    }
-
-    /// Seconds of this thread's own work: a machine that is busy with others is no hang.
-    private func processorTime(_ work: () -> Void) -> Double {
-        func now() -> Double {
-            var time = timespec()
-            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-            return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-        }
-        let start = now()
-        work()
-        return now() - start
-    }
-
-    private func peak() -> Int {
-        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM") }
-        return (line?.split { !$0.isNumber }.first.flatMap { Int($0) } ?? 0) / 1024
-    }
-
-    /// One to a few changes: bytes, numbers, stretches removed, doubled, or taken from elsewhere in the file.
-    private func mutated(_ bytes: [UInt8], _ random: inout TestRandom) -> [UInt8] {
-        var bytes = bytes
-        for _ in 0..<Int.random(in: 1...4, using: &random) {
-            guard bytes.count > 2 else { return bytes }
-            let at = Int.random(in: 0..<bytes.count, using: &random)
-            let length = min(bytes.count - at, Int.random(in: 1...24, using: &random))
-            switch Int.random(in: 0..<8, using: &random) {
-            case 0: bytes[at] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-            case 1: bytes[at] = UInt8.random(in: .min ... .max, using: &random)
-            case 2: bytes.removeSubrange(at..<at + length)
-            case 3: bytes.insert(contentsOf: bytes[at..<at + length], at: Int.random(in: 0...bytes.count, using: &random))
-            case 4: if Int.random(in: 0..<4, using: &random) == 0 { bytes.removeSubrange(at...) }
-            case 5:
-                let number = ["-1", "99999999999999999999", "1e308", "2147483648", "4294967296", "0", "null", "true", "[]", "{}", "\"\""]
-                bytes.replaceSubrange(at..<at + length, with: Array((number.randomElement(using: &random) ?? "").utf8))
-            case 6:
-                // A number where a number is.
-                if let digit = bytes[at...].firstIndex(where: { $0 >= 0x30 && $0 <= 0x39 }) {
-                    bytes[digit] = UInt8.random(in: 0x30...0x39, using: &random)
-                }
-            default:
-                let words = ["false", "true", "\"First\"", "\"Always\"", "\\ud800", "\"MergedWithNext\"", "<0x41>", "▁", " "]
-                bytes.insert(contentsOf: Array((words.randomElement(using: &random) ?? "").utf8), at: at)
-            }
-        }
-        return bytes
     }
 }

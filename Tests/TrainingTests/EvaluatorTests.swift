@@ -58,7 +58,7 @@ struct EvaluatorTests {
         #expect(abs(found.loss - wanted.loss) < 1e-5, "found \(found.loss), wanted \(wanted.loss)")
         #expect(found.accuracy == wanted.accuracy)
         #expect(abs(found.perplexity - exp(wanted.loss)) < 1e-4 * exp(wanted.loss))
-        #expect(abs(found.bitsPerByte - wanted.loss / log(2) / 2.5) < 1e-5)
+        #expect(abs((found.bitsPerByte ?? 0) - wanted.loss / log(2) / 2.5) < 1e-5)
         #expect(progress.last == size.count - 1 && progress == progress.sorted())
     }
 

@@ -12,7 +12,7 @@ public struct Dataset: Sendable {
     public let tokenizer: any Tokenizer
     /// The token between documents, where they are separated.
     public var endToken: Int32?
-    /// Bytes of training text per token.
+    /// Bytes of training text per token; 0 for tokens whose text nobody knows.
     public let trainBytesPerToken: Double
     /// Bytes of validation text per token: loss in nats / ln 2 / this is bits per byte.
     public let validationBytesPerToken: Double
