@@ -101,6 +101,18 @@ package enum Files {
         }
     }
 
+    /// Removes what writers that are no more have left half written in a folder.
+    static func sweep(_ folder: String) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasSuffix(".tmp") {
+            // The process' number stands between the last point before the end and a dash.
+            let parts = name.dropLast(4).split(separator: ".").last?.split(separator: "-") ?? []
+            guard parts.count == 2, let process = pid_t(parts[0]), process != getpid(), kill(process, 0) != 0, errno == ESRCH else {
+                continue
+            }
+            unlink("\(folder)/\(name)")
+        }
+    }
+
     package static func writeAtomically(_ bytes: some ContiguousBytes, to path: String) throws {
         try bytes.withUnsafeBytes { try writeAtomically([$0], to: path) }
     }

@@ -104,6 +104,12 @@ import Text
         let wanted = try files(#require(unbroken.folder)).filter { $0.key.hasSuffix(".tokens") }
         #expect(wanted.count > 10)
         options.folder = folder.path + "/out"
+        // Stopped before the first token, and half written by a process that is no more.
+        #expect(throws: CancellationError.self) {
+            try prepare(path, .byte, options) { if case .tokenizing = $0 { false } else { true } }
+        }
+        try FileManager.default.removeItem(atPath: folder.path + "/out/manifest")
+        try folder.write("out/manifest.999999999-1.tmp", "half")
         var stops = 0, most = 0
         while true {
             var blocks = 0
@@ -125,6 +131,7 @@ import Text
         }
         #expect(stops > 3 && most == unbroken.train.count + unbroken.validation.count)
         #expect(try files(folder.path + "/out").filter { $0.key.hasSuffix(".tokens") } == wanted)
+        #expect(folder.names(in: "out").count == wanted.count + 2, "a manifest, a tokenizer, and nothing half written")
         // What is done is a source of its own.
         #expect(TokenFolder.exists(folder.path + "/out"))
         let data = try TokenFolder.dataset(folder.path + "/out", documents: .isolated)

@@ -78,6 +78,9 @@ import Text
             let blocks = try Self.blocks(source(folder.write(name, bytes)), separated: true)
             #expect(Self.documents(blocks) == Self.lines, "\(name)")
         }
+        // A mark of byte order is no part of it.
+        let marked = try Self.blocks(source(folder.write("marked", [0xEF, 0xBB, 0xBF] + Array(jsonl.utf8))), separated: true)
+        #expect(Self.documents(marked) == Self.lines)
         // Asked for, JSON is text as well.
         #expect(try Self.blocks(source(folder.path + "/l.jsonl") { $0.kind = .text }).flatMap(\.bytes) == Array(jsonl.utf8))
     }

@@ -104,12 +104,15 @@ package struct Preparing {
     /// The folder that somebody asked for: a new one, an empty one, or one that these very tokens were begun in.
     private func taken(_ folder: String, for key: String, _ tokenizer: any Tokenizer) throws -> String {
         if let kept = TokenManifest(folder: folder), kept.key == key { return folder }
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        guard names.isEmpty, Files.kind(of: folder) ?? .folder == .folder else {
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { !$0.hasSuffix(".tmp") }
+        // Stopped before the manifest was there, nothing but the tokenizer is.
+        let path = "\(folder)/\(TokenFolder.tokenizerName)", serialized = Array(tokenizer.serialized())
+        let isBegun = names == [TokenFolder.tokenizerName] && (try? Files.contents(of: path)) == serialized
+        guard names.isEmpty || isBegun, Files.kind(of: folder) ?? .folder == .folder else {
             throw TextError.unwritable(path: folder, reason: "something else is there; name a new folder")
         }
         try Files.makeFolder(folder)
-        try Files.writeAtomically(Array(tokenizer.serialized()), to: "\(folder)/\(TokenFolder.tokenizerName)")
+        try Files.writeAtomically(serialized, to: path)
         return folder
     }
 
@@ -220,6 +223,7 @@ package struct Preparing {
             // What cannot be kept is made again the next time.
             if let folder, train.isKept, validation.isKept { try? manifest.save(in: folder) }
         }
+        if let folder { Files.sweep(folder) }
         // From here on the folder says what it is for.
         save(TokenManifest.Rest(position: start.rest?.position ?? TextPosition(), split: split))
         while let block = try feed.next() {

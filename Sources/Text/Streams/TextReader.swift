@@ -34,6 +34,7 @@ package struct TextBlock: Sendable {
 package struct TextReader {
     /// Large enough that tokenizing with threads pays, small enough that a few of them are nothing to a memory.
     package static let usualBlockSize = 16 << 20
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
     /// A line of JSON longer than this is no document.
     private static let longestLine = 256 << 20
 
@@ -100,6 +101,8 @@ package struct TextReader {
         case .jsonl: isJSONLines = true
         case .auto: isJSONLines = TextReader.looksLikeJSONLines(file.path, head, source.format.textField)
         }
+        // Some programs begin UTF-8 with a mark of byte order, which is no part of the text.
+        if position.offset == 0, head.starts(with: TextReader.byteOrderMark) { position.offset = TextReader.byteOrderMark.count }
         try stream.seek(to: position.offset)
         self.stream = stream
         pending.removeAll(keepingCapacity: true)
@@ -109,7 +112,8 @@ package struct TextReader {
         var name = path.lowercased()
         if name.hasSuffix(".gz") { name.removeLast(3) }
         if name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") { return true }
-        guard head.first(where: { $0 > 0x20 }) == UInt8(ascii: "{"), let start = head.firstIndex(where: { $0 > 0x20 }) else { return false }
+        let first = head.starts(with: byteOrderMark) ? byteOrderMark.count : 0
+        guard let start = head[first...].firstIndex(where: { $0 > 0x20 }), head[start] == UInt8(ascii: "{") else { return false }
         // A first line that is longer than what was looked at is taken for what it begins as.
         guard let end = head[start...].firstIndex(of: 0x0A) else {
             return head.count >= 1 << 16 && String(decoding: head, as: UTF8.self).contains("\"\(field)\"")
