@@ -30,7 +30,9 @@ struct PickleMachine {
     var index = 0
     var stack: [Item] = []
     private var marks: [Int] = []
-    var memo: [Int: Item] = [:]
+    var memo: [Item] = []
+    /// What is remembered by other numbers than the next.
+    var sparseMemo: [Int: Item] = [:]
     var nodes: [Node] = []
     /// Items that calls have copied so far.
     private var copied = 0
@@ -50,7 +52,11 @@ struct PickleMachine {
             if code == UInt8(ascii: ".") { break }
             try obey(code)
             // Real data has a container for every dozen bytes and more; memory for one a byte would dwarf the file.
-            guard nodes.count <= 4096 + bytes.count / 4 else { throw failure("the pickle is made of empty containers") }
+            let most = 4096 + bytes.count / 4
+            guard nodes.count <= most else { throw failure("the pickle is made of empty containers") }
+            guard stack.count <= most, memo.count + sparseMemo.count <= most else {
+                throw failure("the pickle puts down more than it is made of")
+            }
         }
         let result = try pop()
         var builder = PickleBuilder(self)
@@ -138,11 +144,18 @@ struct PickleMachine {
 
     private mutating func remember(_ place: Int) throws(FormatError) {
         guard stack.count > (marks.last ?? 0), let item = stack.last else { throw failure("the pickle remembers what is not there") }
-        memo[place] = item
+        // Pickles number what they remember from 0 on.
+        if place == memo.count {
+            memo.append(item)
+        } else if memo.indices.contains(place) {
+            memo[place] = item
+        } else {
+            sparseMemo[place] = item
+        }
     }
 
     private mutating func recall(_ place: Int) throws(FormatError) {
-        guard let item = memo[place] else { throw failure("the pickle recalls what it never remembered") }
+        guard let item = memo.indices.contains(place) ? memo[place] : sparseMemo[place] else { throw failure("the pickle recalls what it never remembered") }
         stack.append(item)
     }
 
@@ -238,7 +251,7 @@ struct PickleMachine {
             if code == UInt8(ascii: "p") { try remember(place) } else { try recall(place) }
         case UInt8(ascii: "q"): try remember(Int(try number(1)))
         case UInt8(ascii: "r"): try remember(Int(try number(4)))
-        case 0x94: try remember(memo.count)
+        case 0x94: try remember(memo.count + sparseMemo.count)
         case UInt8(ascii: "h"): try recall(Int(try number(1)))
         case UInt8(ascii: "j"): try recall(Int(try number(4)))
         case UInt8(ascii: "c"):

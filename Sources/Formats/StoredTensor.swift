@@ -55,6 +55,10 @@ public struct StoredTensor: Sendable {
         (self.shape, self.strides, self.start) = (shape, strides, start)
     }
 
+    /// The file that it lies in, and that file's bytes.
+    public var filePath: String { file.path }
+    public var fileSize: Int { file.count }
+
     /// The number of elements.
     public var count: Int { shape.reduce(1, *) }
 

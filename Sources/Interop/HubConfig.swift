@@ -54,6 +54,9 @@ final class HubConfig {
 
     func has(_ key: String) -> Bool { value(key) != .null }
 
+    /// Whether the key is there, be it null.
+    func says(_ key: String) -> Bool { members[key] != nil }
+
     func int(_ key: String, _ range: ClosedRange<Int>, or fallback: Int? = nil) throws -> Int {
         let found = value(key)
         if found == .null, let fallback { return fallback }
@@ -109,10 +112,14 @@ final class HubConfig {
         }
     }
 
+    private static let onUnlessSaid: Set = ["is_causal", "causal", "use_rope", "use_rotary", "use_positional_embedding"]
+
     /// - Throws: `FormatError` naming the first key that nobody asked for. Null, false and what is empty say that something is not there.
     func finish() throws {
         let left = members.keys.sorted().first { key in
-            !known.contains(key) && ![.null, .bool(false), .object([:]), .array([])].contains(members[key] ?? .null)
+            // What is false is not there, but for these, which are there unless it is said.
+            let isOff = HubConfig.onUnlessSaid.contains(key) && members[key] == .bool(false)
+            return isOff || !known.contains(key) && ![.null, .bool(false), .object([:]), .array([])].contains(members[key] ?? .null)
         }
         if let left {
             throw error(

@@ -81,7 +81,7 @@ struct HubFamily: Sendable {
     private static func decoder(
         _ config: HubConfig, norm: JSON = [:], attention: JSON = [:], mlp: JSON, position: JSON = [:], embedding: JSON = [:],
         head: JSON = [:], biasKey: String? = "attention_bias", activationKey: String = "hidden_act", activations: [JSON] = ["silu"],
-        tied: Bool = false, kvHeads: Int? = nil, headDim: Int? = nil, vocabulary: Int = 32000, theta: Double = 10000
+        tied: Bool = false, kvHeads: Int? = nil, headDim: Int? = nil, vocabulary: Int = 32000, theta: Double = 10000, eps: Double = 1e-6
     ) throws -> JSON {
         let width = try config.int("hidden_size", sizes), heads = try config.int("num_attention_heads", 1...4096)
         let keyHeads = try config.int("num_key_value_heads", 1...4096, or: kvHeads ?? heads)
@@ -106,7 +106,7 @@ struct HubFamily: Sendable {
             "width": .int(width), "vocab_size": .int(try config.int("vocab_size", vocabularies)),
             "embedding": JSON.object(["type": "token"]).adding(embedding),
             "position": JSON.object(["type": "rope"]).adding(try rope(config, theta: theta)).adding(position),
-            "norm": JSON.object(["type": "rmsnorm", "eps": .double(try config.double("rms_norm_eps", or: 1e-6))]).adding(norm),
+            "norm": JSON.object(["type": "rmsnorm", "eps": .double(try config.double("rms_norm_eps", or: eps))]).adding(norm),
             "attention": own.adding(attention), "mlp": mlp.adding(["hidden": .int(hidden)]), "residual": "plain",
             "head": JSON.object(["type": ties ? "tied" : "untied"]).adding(head), "init": "gpt2",
         ]
@@ -119,8 +119,8 @@ struct HubFamily: Sendable {
     private static func mistral(_ config: HubConfig) throws -> JSON {
         let context = try config.int("max_position_embeddings", contexts)
         return try decoder(
-            config, attention: ["window": try window(config, "sliding_window", context: context)], mlp: ["type": "swiglu", "bias": false],
-            biasKey: nil, kvHeads: 8)
+            config, attention: ["window": try window(config, "sliding_window", context: context, usual: 4096)],
+            mlp: ["type": "swiglu", "bias": false], biasKey: nil, kvHeads: 8)
     }
 
     private static func mixtral(_ config: HubConfig) throws -> JSON {
@@ -128,13 +128,15 @@ struct HubFamily: Sendable {
         // Noise and the balance belong to training; the noise has no place here.
         try config.only("router_jitter_noise", 0)
         for key in ["output_router_logits", "num_experts"] { _ = config.value(key) }
-        let balance = try config.double("router_aux_loss_coef", or: 0.001)
+        let active = try config.int("num_experts_per_tok", 1...experts, or: 2)
+        // Theirs is E·Σ f·P with f adding up to the active experts, ours is divided by their number.
+        let balance = try config.double("router_aux_loss_coef", or: 0.001) * Double(active)
         return try decoder(
             config, attention: ["window": try window(config, "sliding_window", context: context)],
             mlp: [
-                "type": "moe", "experts": .int(experts), "active": .int(try config.int("num_experts_per_tok", 1...experts, or: 2)),
+                "type": "moe", "experts": .int(experts), "active": .int(active),
                 "balance": .double(max(0, balance)),
-            ], biasKey: nil, kvHeads: 8, theta: 1_000_000)
+            ], biasKey: nil, kvHeads: 8, theta: 1_000_000, eps: 1e-5)
     }
 
     private static func gemma(_ config: HubConfig) throws -> JSON {
@@ -216,9 +218,10 @@ struct HubFamily: Sendable {
     }
 
     /// Their window counts the token itself, ours what lies behind it. One as long as the context is none.
-    private static func window(_ config: HubConfig, _ key: String, context: Int) throws -> JSON {
-        guard config.has(key) else { return .null }
-        let theirs = try config.int(key, 1...1 << 30)
+    /// A family whose config says nothing of it has `usual`; one that says null has none.
+    private static func window(_ config: HubConfig, _ key: String, context: Int, usual: Int? = nil) throws -> JSON {
+        guard config.has(key) || (usual != nil && !config.says(key)) else { return .null }
+        let theirs = try config.int(key, 1...1 << 30, or: usual)
         return theirs >= context ? .null : .int(theirs - 1)
     }
 
@@ -236,7 +239,7 @@ struct HubFamily: Sendable {
             _ = config.value("sliding_window")
             return .null
         }
-        let window = try window(config, "sliding_window", context: context)
+        let window = try window(config, "sliding_window", context: context, usual: 4096)
         return .folding(sliding.map { $0 ? window : .null })
     }
 }

@@ -47,7 +47,8 @@ extension HubFamily {
         case "mixtral":
             members.merge([
                 "hidden_act": "silu", "sliding_window": sliding, "num_local_experts": facts["mlp.experts"],
-                "num_experts_per_tok": facts["mlp.active"], "router_aux_loss_coef": model[path: "mlp.balance"] ?? 0.001,
+                "num_experts_per_tok": facts["mlp.active"],
+                "router_aux_loss_coef": .double((model[path: "mlp.balance"]?.doubleValue ?? 0) / max(1, facts.double("mlp.active"))),
             ]) { $1 }
         case "gemma", "gemma2":
             members.merge([

@@ -60,6 +60,18 @@ public struct Importer {
         config = try Importer.config(foreign, tokenizer, source, overrides, registries)
         model = try Model(config.model, vocabulary: vocabulary)
         parts = try foreign.parts(for: model)
+        try requireHonestSize(source)
+    }
+
+    /// Tensors may share their bytes, as tied ones do; but a small file whose tensors are all the same bytes would fill a disk.
+    private func requireHonestSize(_ source: String) throws {
+        let used = parts.values.joined()
+        let wanted = used.reduce(0) { $0 + $1.count * $1.type.size }
+        let there = Dictionary(used.map { ($0.filePath, $0.fileSize) }, uniquingKeysWith: { a, _ in a }).values.reduce(0, +)
+        guard wanted <= 2 * there + 1 << 20 else {
+            throw FormatError(
+                source, "has tensors of \(wanted) bytes in files of \(there): they lie upon each other, which no model's weights do")
+        }
     }
 
     /// The model's section with settings to fine-tune by.

@@ -44,6 +44,8 @@ public enum LoomCommandLine {
 
     /// The same with optimizers, schedules and tokenizers of one's own as well.
     public static func run(arguments: [String], registries: Registries) -> Int32 {
+        // A limit on file sizes is an error to be told like a full disk, and no reason to be killed.
+        signal(SIGXFSZ, SIG_IGN)
         let status = obey(arguments, registries)
         guard let reason = StandardOutput.takeFailure() else { return status }
         complain("standard output could not be written (\(reason)); what was printed is not complete")

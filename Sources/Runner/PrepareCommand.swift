@@ -21,6 +21,7 @@ enum PrepareCommand: Command {
         let path = try arguments.exactly(1, "one config")[0]
         let config = try RunConfig(path: path, overrides: arguments.overrides(), registries: registries)
         let out = arguments.string("--out"), source = config.data.source
+        guard out != "" else { throw UsageError("prepare: --out is empty; name a new folder") }
         if SyntheticTask.named(source) != nil || TokenFolder.exists(source) || PublishedTokens.exists(source) {
             throw UsageError(
                 "prepare: \(source) is \(SyntheticTask.named(source) == nil ? "tokens already" : "made as it is trained on"); there is nothing to prepare"

@@ -34,7 +34,7 @@ struct DocumentWindows: Sendable {
             }
             done += count
         }
-        add(begin..<tokens.count - 1)
+        if begin < tokens.count - 1 { add(begin..<tokens.count - 1) }
         guard !starts.isEmpty else {
             throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: isIsolated ? 2 : context + 1)
         }

@@ -52,6 +52,17 @@ package enum Files {
         return stat(path, &info) == 0 ? Int(info.st_size) : 0
     }
 
+    /// Bytes of the file at `path` and when they were last changed.
+    static func state(of path: String) -> (size: Int, changed: timespec?) {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return (0, nil) }
+        #if os(macOS)
+            return (Int(info.st_size), info.st_mtimespec)
+        #else
+            return (Int(info.st_size), info.st_mtim)
+        #endif
+    }
+
     /// Hands a regular file's bytes to `body`, a piece at a time.
     /// - Throws: `TextError`, or what `body` throws.
     static func read(_ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {

@@ -18,6 +18,8 @@ public enum TextError: Error, Equatable, Sendable {
     case notUTF8(source: String, byteOffset: Int)
     /// A line of a JSON Lines file that cannot be used; lines count from 1.
     case unusableLine(path: String, line: Int, reason: String)
+    /// The file was changed while it was read.
+    case changed(path: String)
     /// No corpus has this name.
     case unknownCorpus(name: String, nearest: String?, known: [String])
     /// The corpus could not be downloaded; `remedy` says how to go on without.
@@ -67,6 +69,8 @@ extension TextError: CustomStringConvertible, LocalizedError {
             return "\(folder): the folder has no files with text (hidden files are skipped); put text files into it"
         case .notUTF8(let source, let byteOffset):
             return "\(source): not UTF-8 at byte \(byteOffset); convert it first, for example with iconv -t UTF-8"
+        case .changed(let path):
+            return "\(path): changed while it was read; nothing of it is kept, so run the same again when it is finished"
         case .unusableLine(let path, let line, let reason):
             return "\(path): line \(line) cannot be used: \(reason)"
         case .unknownCorpus(let name, let nearest, let known):

@@ -13,7 +13,7 @@ extension RunConfig {
             let change = "\(old?.brief ?? "unset") → \(new?.brief ?? "unset")"
             guard !RunConfig.isBoundToCheckpoint(path) else {
                 throw ConfigError(
-                    "a run keeps its model, its tokenizer and its kind of optimizer (\(change) was asked for); leave it, or train a new run",
+                    "a run keeps its model, its tokens and its kind of optimizer (\(change) was asked for); leave it, or train a new run",
                     at: path, file: file)
             }
             return (path, "\(path) \(change)")
@@ -21,6 +21,6 @@ extension RunConfig {
     }
 
     private static func isBoundToCheckpoint(_ path: String) -> Bool {
-        ["model", "data.tokenizer", "optimizer.type", "optimizer.variant"].contains { path == $0 || path.hasPrefix($0 + ".") }
+        ["model", "data.tokenizer", "data.documents", "data.end_token", "optimizer.type", "optimizer.variant"].contains { path == $0 || path.hasPrefix($0 + ".") }
     }
 }

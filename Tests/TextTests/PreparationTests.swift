@@ -168,8 +168,79 @@ import Text
         #expect(try prepare(path, .byte, options).train.all() == train)
         #expect(try Data(contentsOf: URL(fileURLWithPath: "\(out)/\(shards[0])")) == first)
         #expect(Self.message { _ = try TokenFolder.dataset(out, documents: .separated) }.contains("without a token between documents"))
+        let tokenizer = URL(fileURLWithPath: "\(out)/tokenizer"), saved = try Data(contentsOf: tokenizer)
+        try DelimitedTokenizer(ByteTokenizer()).serialized().write(to: tokenizer)
+        #expect(Self.message { _ = try TokenFolder.dataset(out, documents: .joined) }.contains("not the one that made its tokens"))
+        try FileManager.default.removeItem(at: tokenizer)
+        #expect(TokenFolder.exists(out) && Self.message { _ = try TokenFolder.dataset(out, documents: .joined) } != "")
+        #expect(try prepare(path, .byte, options).train.all() == train)
+        #expect(try Data(contentsOf: tokenizer) == saved)
         let other = try CharTokenizer(text: "ab")
         #expect(Self.message { _ = try TokenFolder.dataset(out, tokenizer: other, documents: .joined) }.contains("another tokenizer"))
+    }
+
+    /// A file that is written to while it is read belongs to no one text.
+    @Test func changesAreNoticed() throws {
+        let text = Self.documents.joined(), path = try folder.write("t.txt", text)
+        var blocks = 0
+        let found = Self.message {
+            _ = try prepare(path, .byte) { state in
+                if case .tokenizing = state { blocks += 1 }
+                if blocks == 4 { _ = try? folder.write("t.txt", String(text.prefix(900))) }
+                return true
+            }
+        }
+        #expect(found.contains("t.txt: changed while it was read"))
+        // As it was, it is read as it is.
+        try folder.write("t.txt", text)
+        let again = try prepare(path, .byte)
+        #expect(again.train.count + again.validation.count == text.utf8.count)
+    }
+
+    /// A document that ends where a block begins belongs to the part that had it.
+    @Test func documentsThatEndAtTheEdgeOfABlock() throws {
+        var format = TextSource.Format(), options = PreparationOptions()
+        format.documentBreak = "<|end|>"
+        options.documents = .separated
+        for length in 290...310 {
+            let path = try folder.write("edge.txt", String(repeating: "x", count: length) + "<|end|>second document here")
+            let data = try prepare(path, .byte, options, format: format)
+            #expect(data.documents?.train == 1 && data.documents?.validation == 1)
+            #expect(data.train.count == length + 2 && data.validation.count == 22 && data.validation.all().first == 256)
+        }
+    }
+
+    /// The name decides how a file is read, so it decides what is kept for it.
+    @Test func namesAreAPartOfTheText() throws {
+        let lines = "{\"title\": \"a\", \"body\": \"b\"}\n{\"title\": \"c\", \"body\": \"d\"}\n"
+        #expect(try prepare(folder.write("l.txt", lines), .byte).train.count > 10)
+        #expect(Self.message { _ = try prepare(folder.write("l.jsonl", lines), .byte) }.contains("no field \"text\""))
+    }
+
+    @Test func manySmallFiles() throws {
+        for number in 0..<500 { try folder.write("many/\(number).txt", "file \(number)\n") }
+        let start = Date()
+        let data = try Dataset.prepare(TextSource(path: folder.path + "/many"), tokenizer: .byte, locations: nowhere)
+        #expect(data.train.count > 3000 && Date().timeIntervalSince(start) < 5)
+    }
+
+    /// Where tokens are to be kept and cannot be, that is an error.
+    @Test func whatIsAskedToBeKeptMustBe() throws {
+        let path = try folder.write("t.txt", Self.documents.joined())
+        var options = PreparationOptions()
+        options.folder = folder.path + "/out"
+        var blocks = 0
+        let found = Self.message {
+            _ = try prepare(path, .byte, options) { state in
+                if case .tokenizing = state { blocks += 1 }
+                // What would be the next shard's place is taken.
+                if blocks == 1 {
+                    for number in 0..<99 { _ = try? folder.write("out/train-000\(number < 10 ? "0" : "")\(number).tokens/x", "in the way") }
+                }
+                return true
+            }
+        }
+        #expect(found.contains("cannot be written"), "\(found)")
     }
 
     /// Manifests that somebody changed, with a seal that fits: an error or other tokens, but no crash.

@@ -35,6 +35,13 @@ struct MixtureTests {
             #expect(layer.shares.count == 4 && abs(layer.shares.reduce(0, +) - 1) < 1e-5)
             #expect((layer.shares.max() ?? 1) <= 0.5, "no more than one of a token's two choices falls on one expert")
         }
+        // What the loss is for: the less it counts, the less alike experts are used.
+        func unevenness(_ balance: String) throws -> Float {
+            let use = try shares("balance-\(balance)", ["model.mlp.balance=\(balance)"])
+            return use.reduce(0) { $0 + $1.shares.reduce(0) { $0 + ($1 - 0.25) * ($1 - 0.25) } }
+        }
+        let (without, with) = (try unevenness("0"), try unevenness("1"))
+        #expect(with < 0.5 * without, "\(with) with the loss, \(without) without")
         #expect(
             message { _ = try tiny(["model.mlp={\"type\": \"moe\", \"experts\": 2, \"active\": 3}"]) }.contains(
                 "active 3 is more than experts 2"))

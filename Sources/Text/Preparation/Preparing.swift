@@ -82,13 +82,15 @@ package struct Preparing {
     package func run() throws -> Dataset {
         let size = source.size
         let hash = try source.fingerprint { try tell(.reading(done: $0, of: size)) }
-        let way = isSeparated ? "-separated" : ""
+        try source.requireUnchanged()
+let way = isSeparated ? "-separated" : ""
         let key = "v\(Preparing.cacheVersion)-\(hash)\(way)"
         let (tokenizer, end) = try ended(makeTokenizer(key))
 
         // Named by the tokenizer itself and not by how it came to be, so that tokens and tokenizer always fit together.
-        let made = "\(tokenizer.kind)\(tokenizer.vocabularySize)-\(ContentHash(tokenizer.serialized()))"
-        let name = "\(key)-\(part)-\(made)" + (end.map { "-\($0)" } ?? "")
+        let saved = ContentHash(tokenizer.serialized()).description
+        let made = "\(tokenizer.kind)\(tokenizer.vocabularySize)-\(saved)"
+let name = "\(key)-\(part)-\(made)" + (end.map { "-\($0)" } ?? "")
         let folder = try options.folder.map { try taken($0, for: name, tokenizer) } ?? cache?.tokens(name)
         if let folder, let kept = TokenManifest(folder: folder), kept.key == name {
             // What is damaged is made again.
@@ -97,18 +99,19 @@ package struct Preparing {
             }
         }
         let fresh = TokenManifest(
-            name: source.name, contentHash: hash, key: name, vocabularySize: tokenizer.vocabularySize, endToken: end)
+            name: source.name, contentHash: hash, key: name, tokenizer: saved, vocabularySize: tokenizer.vocabularySize,
+            endToken: end)
         return try tokenize(tokenizer, fresh, folder, key)
     }
 
     /// The folder that somebody asked for: a new one, an empty one, or one that these very tokens were begun in.
     private func taken(_ folder: String, for key: String, _ tokenizer: any Tokenizer) throws -> String {
-        if let kept = TokenManifest(folder: folder), kept.key == key { return folder }
+        let isOurs = TokenManifest(folder: folder)?.key == key
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { !$0.hasSuffix(".tmp") }
         // Stopped before the manifest was there, nothing but the tokenizer is.
         let path = "\(folder)/\(TokenFolder.tokenizerName)", serialized = Array(tokenizer.serialized())
         let isBegun = names == [TokenFolder.tokenizerName] && (try? Files.contents(of: path)) == serialized
-        guard names.isEmpty || isBegun, Files.kind(of: folder) ?? .folder == .folder else {
+        guard names.isEmpty || isBegun || isOurs, Files.kind(of: folder) ?? .folder == .folder else {
             throw TextError.unwritable(path: folder, reason: "something else is there; name a new folder")
         }
         try Files.makeFolder(folder)
@@ -118,7 +121,8 @@ package struct Preparing {
 
     private func writers(_ folder: String?, _ manifest: TokenManifest) -> (train: ShardWriter, validation: ShardWriter) {
         func writer(_ part: String) -> ShardWriter {
-            ShardWriter(part: part, title: "\(source.name) (\(part))", vocabularySize: manifest.vocabularySize, folder: folder)
+            ShardWriter(part: part, title: "\(source.name) (\(part))", vocabularySize: manifest.vocabularySize, folder: folder,
+                mustKeep: options.folder != nil)
         }
         return (writer("train"), writer("validation"))
     }
@@ -148,7 +152,13 @@ package struct Preparing {
                 of: source, isSeparated: isSeparated, blockSize: blockSize, collectsCharacters: isChar
             ) { try tell(.reading(done: $0, of: size)) }
         }
-        let facts = try cache?.facts(key + (isChar ? "-char" : ""), make: make) ?? make()
+        // Only what belongs to the text may be kept.
+        func makeUnchanged() throws -> TextFacts {
+            let facts = try make()
+            try source.requireUnchanged()
+            return facts
+        }
+let facts = try cache?.facts(key + (isChar ? "-char" : ""), make: makeUnchanged) ?? makeUnchanged()
         guard facts.bytes > 0 else { throw TextError.empty(source: source.name) }
         return facts
     }
@@ -218,14 +228,20 @@ package struct Preparing {
         let size = source.size
         let feed = BlockFeed(
             TextReader(source, isSeparated: isSeparated, blockSize: blockSize, from: start.rest?.position ?? TextPosition()))
-        func save(_ rest: TokenManifest.Rest?) {
+        func save(_ rest: TokenManifest.Rest?) throws {
+            try source.requireUnchanged()
             manifest.rest = rest
-            // What cannot be kept is made again the next time.
-            if let folder, train.isKept, validation.isKept { try? manifest.save(in: folder) }
+            guard let folder, train.isKept, validation.isKept else { return }
+            do {
+                try manifest.save(in: folder)
+            } catch {
+                // What cannot be kept is made again the next time.
+                if options.folder != nil { throw error }
+            }
         }
-        if let folder { Files.sweep(folder) }
+if let folder { Files.sweep(folder) }
         // From here on the folder says what it is for.
-        save(TokenManifest.Rest(position: start.rest?.position ?? TextPosition(), split: split))
+        try save(TokenManifest.Rest(position: start.rest?.position ?? TextPosition(), split: split))
         while let block = try feed.next() {
             let wasValidation = split.isValidation
             let cut = split.take(block)
@@ -234,12 +250,14 @@ package struct Preparing {
                 if cut != nil { try train.close(&manifest.train) }
             }
             if wasValidation || cut != nil {
-                try take(block, (cut ?? 0)..<block.bytes.count, tokenizer, &validation, &manifest.validation, manifest.endToken)
-            }
+                try take(
+                    block, (cut ?? 0)..<block.bytes.count, tokenizer, &validation, &manifest.validation, manifest.endToken,
+                    goesOn: cut == nil)
+}
             if train.pending.count >= shardTokens || validation.pending.count >= shardTokens {
                 try train.close(&manifest.train)
                 try validation.close(&manifest.validation)
-                save(TokenManifest.Rest(position: block.next, split: split))
+                try save(TokenManifest.Rest(position: block.next, split: split))
             }
             try tell(
                 .tokenizing(
@@ -248,19 +266,24 @@ package struct Preparing {
         }
         try train.close(&manifest.train)
         try validation.close(&manifest.validation)
-        guard manifest.train.tokens > 0 else { throw TextError.empty(source: source.name) }
-        save(nil)
-        return try dataset(manifest, tokenizer, (train, validation))
+        guard manifest.train.tokens > 0, manifest.validation.tokens > 0 || options.validationFraction == nil else {
+            throw TextError.empty(source: source.name)
+        }
+        try save(nil)
+return try dataset(manifest, tokenizer, (train, validation))
     }
 
     /// Tokenizes a stretch of a block.
     private func take(
         _ block: TextBlock, _ range: Range<Int>, _ tokenizer: any Tokenizer, _ writer: inout ShardWriter,
-        _ record: inout TokenManifest.Part, _ end: Int32?
+        _ record: inout TokenManifest.Part, _ end: Int32?, goesOn: Bool = true
     ) throws {
         record.bytes += range.count
-        let ends = block.documentEnds.filter { $0 > range.lowerBound && $0 <= range.upperBound || $0 == 0 && range.lowerBound == 0 }
-        record.documents += ends.count
+        // At the very beginning of a block a document may end that the part had before.
+        let ends = block.documentEnds.filter {
+            $0 > range.lowerBound && $0 <= range.upperBound || $0 == 0 && range.lowerBound == 0 && goesOn
+        }
+record.documents += ends.count
         try block.bytes.withUnsafeBufferPointer { text in
             guard let end else {
                 writer.append(try tokenizer.encode(utf8: UnsafeBufferPointer(rebasing: text[range])))
@@ -298,6 +321,6 @@ extension Dataset {
             name: name, contentHash: manifest.contentHash, train: train, validation: validation, tokenizer: tokenizer,
             endToken: manifest.endToken, trainBytesPerToken: bytesPerToken(manifest.train),
             validationBytesPerToken: bytesPerToken(manifest.validation),
-            documents: (manifest.train.documents, manifest.validation.documents), folder: folder)
+            documents: manifest.endToken == nil ? nil : (manifest.train.documents, manifest.validation.documents), folder: folder)
     }
 }

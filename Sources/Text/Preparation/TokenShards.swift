@@ -33,6 +33,8 @@ struct TokenManifest: Codable, Equatable {
     var contentHash: String
     /// Everything that the tokens depend on.
     var key: String
+    /// The hash of the tokenizer as it is saved.
+    var tokenizer: String
     var vocabularySize: Int
     /// The token between documents, where there is one.
     var endToken: Int32?
@@ -49,8 +51,8 @@ struct TokenManifest: Codable, Equatable {
         self = manifest
     }
 
-    init(name: String, contentHash: String, key: String, vocabularySize: Int, endToken: Int32?) {
-        (self.name, self.contentHash, self.key) = (name, contentHash, key)
+    init(name: String, contentHash: String, key: String, tokenizer: String, vocabularySize: Int, endToken: Int32?) {
+        (self.name, self.contentHash, self.key, self.tokenizer) = (name, contentHash, key, tokenizer)
         (self.vocabularySize, self.endToken) = (vocabularySize, endToken)
     }
 
@@ -82,7 +84,7 @@ struct TokenManifest: Codable, Equatable {
 /// Collects the tokens of one part and writes a shard whenever there are enough.
 package struct ShardWriter {
     /// Tokens from which a shard is written; a block more at most.
-    package static let usualTokens = 1 << 24
+    package static let usualTokens = 1 << 23
     /// What is kept in memory at most where nothing can be written.
     private static let mostBytesInMemory = 1 << 30
 
@@ -91,12 +93,14 @@ package struct ShardWriter {
     let vocabularySize: Int
     /// Nil where nothing is to be kept.
     let folder: String?
+    /// Whether tokens that cannot be written are an error; otherwise they stay in memory.
+    let mustKeep: Bool
     private(set) var pending: [Int32] = []
     /// The shards that could not be written.
     private var unwritten: [Int: TokenFile] = [:]
 
-    init(part: String, title: String, vocabularySize: Int, folder: String?) {
-        (self.part, self.title, self.vocabularySize, self.folder) = (part, title, vocabularySize, folder)
+    init(part: String, title: String, vocabularySize: Int, folder: String?, mustKeep: Bool = false) {
+        (self.part, self.title, self.vocabularySize, self.folder, self.mustKeep) = (part, title, vocabularySize, folder, mustKeep)
     }
 
     mutating func append(_ tokens: [Int32]) { pending.append(contentsOf: tokens) }
@@ -115,7 +119,7 @@ package struct ShardWriter {
             checksum = try TokenFile.write(pending, vocabularySize: vocabularySize, to: TokenManifest.path(folder, part, number))
         } catch let TextError.unwritable(path, reason) {
             // A full disk is no reason not to train, as long as the memory has room.
-            guard (record.tokens + pending.count) * 4 <= ShardWriter.mostBytesInMemory else {
+            guard !mustKeep, (record.tokens + pending.count) * 4 <= ShardWriter.mostBytesInMemory else {
                 throw TextError.unwritable(path: path, reason: reason)
             }
             unwritten[number] = try TokenFile(tokens: pending, vocabularySize: vocabularySize, name: title)

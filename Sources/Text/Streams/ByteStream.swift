@@ -7,6 +7,8 @@ final class ByteStream {
     let isCompressed: Bool
     /// Whether everything was read.
     private(set) var isAtEnd = false
+    /// Bytes on disk.
+    private let size: Int
     private let descriptor: Int32
     private let compressed: (zlib: Gzip, file: Gzip.File)?
     private var position = 0
@@ -16,6 +18,7 @@ final class ByteStream {
     init(path: String) throws {
         self.path = path
         descriptor = try ByteStream.open(path)
+        size = Files.size(of: path)
         var head: [UInt8] = [0, 0]
         let isCompressed = pread(descriptor, &head, 2, 0) == 2 && head == [0x1F, 0x8B]
         self.isCompressed = isCompressed
@@ -64,8 +67,10 @@ final class ByteStream {
         (position, isAtEnd) = (offset, false)
     }
 
-    /// Appends up to `count` bytes; fewer only at the end.
+    /// Appends up to `count` bytes; fewer only at the end, or where little is left.
     func read(_ count: Int, into bytes: inout [UInt8]) throws {
+        // Room for what is there: a folder may have any number of small files.
+        let count = isCompressed ? min(count, 1 << 20) : min(count, max(0, size - position) + 1)
         let before = bytes.count
         bytes.append(contentsOf: repeatElement(0, count: count))
         let got = try bytes.withUnsafeMutableBytes { try read(into: UnsafeMutableRawBufferPointer(rebasing: $0[before...])) }
@@ -98,7 +103,8 @@ final class ByteStream {
         let message = zlib.lastError(file, &code).map { String(cString: $0) } ?? ""
         guard code < 0 else { return }
         // -5 is zlib's Z_BUF_ERROR: more was to come.
-        let reason = code == -5 ? "it is cut short: the compressed data stops before its end" : "its compressed data is damaged: \(message)"
+        let reason = code == -5 ? "it is cut short: the compressed data stops before its end"
+            : "its compressed data is damaged: \(message.split(separator: ": ").last ?? "")"
         throw TextError.unreadable(path: path, reason: reason)
     }
 }

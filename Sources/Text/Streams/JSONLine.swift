@@ -29,7 +29,7 @@ package enum JSONLine {
                 guard scanner.take(UInt8(ascii: ":")) else { throw .malformed(byte: scanner.index) }
                 scanner.skipSpace()
                 let isWanted = JSONLine.equal(line, key, field)
-                if names.count < 6, found == nil { names.append(String(decoding: line[key], as: UTF8.self)) }
+                if names.count < 6, found == nil { names.append(String(decoding: line[key].prefix(60), as: UTF8.self)) }
                 if scanner.peek == UInt8(ascii: "\"") {
                     let value = try scanner.string()
                     if isWanted { (found, isText) = (value, true) }

@@ -26,6 +26,7 @@ public enum KeptInput {
         if isatty(0) == 1 { Files.tell("reading the text from standard input; end it with Ctrl-D\n") }
         let folder = "\(cache)/input"
         try Files.makeFolder(folder)
+        Files.sweep(folder)
         let temporary = "\(folder)/\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw TextError.unwritable(path: folder, reason: Files.lastError) }

@@ -33,10 +33,10 @@ package struct TextBlock: Sendable {
 /// so tokens are those of the text as a whole.
 package struct TextReader {
     /// Large enough that tokenizing with threads pays, small enough that a few of them are nothing to a memory.
-    package static let usualBlockSize = 16 << 20
+    package static let usualBlockSize = 8 << 20
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
     /// A line of JSON longer than this is no document.
-    private static let longestLine = 256 << 20
+    private static let longestLine = 64 << 20
 
     private let source: TextSource
     /// Whether documents are kept apart; otherwise they are joined by line breaks.
@@ -108,10 +108,15 @@ package struct TextReader {
         pending.removeAll(keepingCapacity: true)
     }
 
-    private static func looksLikeJSONLines(_ path: String, _ head: [UInt8], _ field: String) -> Bool {
+    /// Whether the name says so.
+    static func isNamedJSONLines(_ path: String) -> Bool {
         var name = path.lowercased()
         if name.hasSuffix(".gz") { name.removeLast(3) }
-        if name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") { return true }
+        return name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson")
+    }
+
+    private static func looksLikeJSONLines(_ path: String, _ head: [UInt8], _ field: String) -> Bool {
+        if isNamedJSONLines(path) { return true }
         let first = head.starts(with: byteOrderMark) ? byteOrderMark.count : 0
         guard let start = head[first...].firstIndex(where: { $0 > 0x20 }), head[start] == UInt8(ascii: "{") else { return false }
         // A first line that is longer than what was looked at is taken for what it begins as.
@@ -135,9 +140,8 @@ package struct TextReader {
 
     /// Reads until so many bytes are pending, or all.
     private mutating func fill(_ count: Int) throws {
-        guard let stream, pending.count < count, !stream.isAtEnd else { return }
-        try stream.read(max(count - pending.count, 1 << 20), into: &pending)
-        if pending.count < count, !stream.isAtEnd { try fill(count) }
+        guard let stream else { return }
+        while pending.count < count, !stream.isAtEnd { try stream.read(max(count - pending.count, 1 << 20), into: &pending) }
     }
 
     private mutating func drop(_ count: Int) {
@@ -249,10 +253,11 @@ package struct TextReader {
                     start = pending.count
                     return true
                 }
-                guard pending.count < TextReader.longestLine else {
+                guard pending.count <= TextReader.longestLine else {
+                    position.line += 1
                     throw unusable("it is longer than \(TextReader.longestLine >> 20) MiB, which is no line of JSON Lines")
                 }
-                try fill(max(2 * pending.count, 1 << 20))
+                try fill(min(max(2 * pending.count, 1 << 20), TextReader.longestLine + 1))
                 continue
             }
             try take(pending[start..<end], field, &block)

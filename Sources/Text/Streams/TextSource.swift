@@ -31,6 +31,18 @@ public struct TextSource: Sendable {
         let path: String
         /// Bytes on disk.
         let size: Int
+        private let changed: timespec?
+
+        init(path: String) {
+            self.path = path
+            (size, changed) = Files.state(of: path)
+        }
+
+        /// Whether it is as it was when the source was made.
+        var isUnchanged: Bool {
+            let now = Files.state(of: path)
+            return now.size == size && now.changed?.tv_sec == changed?.tv_sec && now.changed?.tv_nsec == changed?.tv_nsec
+        }
     }
 
     /// What the text is called in logs and errors: a name or a path.
@@ -56,13 +68,13 @@ public struct TextSource: Sendable {
         guard Files.kind(of: path) == .folder else {
             // Opened once here, so that what cannot be read is told before anything else is done.
             _ = try ByteStream(path: path)
-            content = .files([File(path: path, size: Files.size(of: path))])
+            content = .files([File(path: path)])
             (info, folder) = ("file \(path)", Files.folderPath(of: path))
             return
         }
         let paths = try Corpus.filePaths(in: path)
         guard !paths.isEmpty else { throw TextError.noFiles(folder: path) }
-        content = .files(paths.map { File(path: $0, size: Files.size(of: $0)) })
+        content = .files(paths.map { File(path: $0) })
         (info, folder) = ("folder \(path), \(paths.count) files", path)
     }
 
@@ -108,11 +120,22 @@ public struct TextSource: Sendable {
         return described(ContentHash(Array(hashes.utf8)).description)
     }
 
+    /// - Throws: `TextError.changed` where a file is not as it was when the source was made: what was read belongs to no one text.
+    func requireUnchanged() throws {
+        guard case .files(let files) = content else { return }
+        if let file = files.first(where: { !$0.isUnchanged }) { throw TextError.changed(path: file.path) }
+    }
+
     /// The same bytes read otherwise are another text.
     private func described(_ hash: String) -> String {
         var way = format
         if case .memory = content { (way.kind, way.textField) = (.auto, Format().textField) }
-        guard way != Format() else { return hash }
-        return ContentHash(Array("\(hash) \(way.kind) \(way.textField) \(way.documentBreak)".utf8)).description
+        // Names may say how files are read.
+        var names = ""
+        if case .files(let files) = content, way.kind == .auto, files.contains(where: { TextReader.isNamedJSONLines($0.path) }) {
+            names = files.map { TextReader.isNamedJSONLines($0.path) ? "j" : "t" }.joined()
+        }
+        guard way != Format() || !names.isEmpty else { return hash }
+        return ContentHash(Array("\(hash) \(way.kind) \(way.textField) \(way.documentBreak) \(names)".utf8)).description
     }
 }

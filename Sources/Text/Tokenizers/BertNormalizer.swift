@@ -19,8 +19,8 @@ package struct BertNormalizer: Sendable {
         if !text.contains(where: { $0 >= 0x80 }) { return ascii(text) }
         var text = text
         if cleans || spacesIdeographs { text = cleaned(text) }
-        if stripsAccents { text = BertNormalizer.withoutAccents(try Normalizer.decomposed.apply(text)) }
-        return lowercases ? try Normalizer.lowercase.apply(text) : text
+        if stripsAccents { text = BertNormalizer.withoutAccents(try Normalizer.apply([.decomposed], to: text)) }
+        return lowercases ? try Normalizer.apply([.lowercase], to: text) : text
     }
 
     private func ascii(_ text: [UInt8]) -> [UInt8] {

@@ -166,9 +166,9 @@ struct HubDecoder {
         for id in 0..<Int32(vocabulary.idLimit) {
             if let text = added[id] {
                 // Runs of spaces are added tokens in some files, and written as the model's tokens are.
-                texts.append(vocabulary.isByteLevel ? text : self.text(of: text, false))
+                texts.append(vocabulary.isByteLevel ? text : try self.text(of: text, false))
             } else if let name = vocabulary.names.token(id) {
-                texts.append(text(of: Array(name), vocabulary.isByteLevel))
+                texts.append(try text(of: Array(name), vocabulary.isByteLevel))
             } else {
                 texts.append([])
             }
@@ -176,11 +176,12 @@ struct HubDecoder {
         return (texts, leadingStrip)
     }
 
-    private func text(of name: [UInt8], _ isByteLevelModel: Bool) -> [UInt8] {
+    private func text(of name: [UInt8], _ isByteLevelModel: Bool) throws -> [UInt8] {
         if isByteLevel || isByteLevelModel && steps.isEmpty { return ByteAlphabet.bytes(of: name) ?? name }
-        return steps.reduce(name) { name, step in
+        let limit = 4096 + 64 * name.count
+        return try steps.reduce(name) { name, step in
             switch step {
-            case .replace(let old, let new): return Normalizer.replacing(old, by: new, in: name)
+            case .replace(let old, let new): return try Normalizer.replacing(old, by: new, in: name, limit: limit)
             case .byteFallback:
                 guard name.count == 6, name.starts(with: Array("<0x".utf8)), name[5] == UInt8(ascii: ">"),
                     let byte = UInt8(String(decoding: name[3...4], as: UTF8.self), radix: 16)

@@ -26,7 +26,20 @@ enum Normalizer: Sendable {
         }
     }
 
-    func apply(_ text: [UInt8]) throws -> [UInt8] {
+    /// One after another.
+    /// - Throws: `TextError.unsupportedTokenizer` where they make a text far longer than any does that was meant to.
+    static func apply(_ normalizers: [Normalizer], to text: [UInt8]) throws -> [UInt8] {
+        let limit = 4096 + 64 * text.count
+        return try normalizers.reduce(text) { text, normalizer in
+            let result = try normalizer.apply(text, limit: limit)
+            guard result.count <= limit else { throw tooLong }
+            return result
+        }
+    }
+
+    private static var tooLong: TextError { .unsupportedTokenizer(what: "normalizers that make a text more than 64 times as long") }
+
+    private func apply(_ text: [UInt8], limit: Int) throws -> [UInt8] {
         switch self {
         case .composed: return changed(text) { UnicodeNormalization.shared.apply($0, compatible: false, composes: true) }
         case .decomposed: return changed(text) { UnicodeNormalization.shared.apply($0, compatible: false, composes: false) }
@@ -38,7 +51,7 @@ enum Normalizer: Sendable {
         case .bert(let bert): return try bert.apply(text)
         case .strip(let left, let right): return stripped(text, left, right)
         case .prepend(let prefix): return text.isEmpty ? text : prefix + text
-        case .replace(let old, let new): return Normalizer.replacing(old, by: new, in: text)
+        case .replace(let old, let new): return try Normalizer.replacing(old, by: new, in: text, limit: limit)
         case .replaceMatches(let regex, let new):
             return try text.withUnsafeBufferPointer { buffer in
                 var search = SplitRegex.Search(regex, in: buffer)
@@ -47,6 +60,7 @@ enum Normalizer: Sendable {
                 while let match = try search.next(from: at) {
                     result.append(contentsOf: buffer[at..<match.lowerBound])
                     result.append(contentsOf: new)
+                    guard result.count <= limit else { throw Normalizer.tooLong }
                     at = match.upperBound
                 }
                 result.append(contentsOf: buffer[at...])
@@ -56,7 +70,7 @@ enum Normalizer: Sendable {
     }
 
     /// Every occurrence from left to right.
-    static func replacing(_ old: [UInt8], by new: [UInt8], in text: [UInt8]) -> [UInt8] {
+    static func replacing(_ old: [UInt8], by new: [UInt8], in text: [UInt8], limit: Int = .max) throws -> [UInt8] {
         guard let first = old.first else { return text }
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
@@ -64,6 +78,7 @@ enum Normalizer: Sendable {
         while at < text.count {
             if text[at] == first, text[at...].starts(with: old) {
                 result.append(contentsOf: new)
+                guard result.count <= limit else { throw tooLong }
                 at += old.count
             } else {
                 result.append(text[at])

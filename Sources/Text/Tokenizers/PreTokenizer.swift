@@ -53,8 +53,8 @@ enum PreTokenizer: Sendable {
         case .prefixSpace:
             pieces = rewritten(pieces) { piece, _ in piece.first == 0x20 ? Array(piece) : [0x20] + piece }
         case .metaspace(let replacement, let scheme, let splits):
-            pieces = rewritten(pieces) { piece, isFirst in
-                let text = Normalizer.replacing([0x20], by: replacement, in: Array(piece))
+            pieces = try rewritten(pieces) { piece, isFirst in
+                let text = try Normalizer.replacing([0x20], by: replacement, in: Array(piece), limit: 4096 + 64 * piece.count)
                 let wantsPrefix = scheme == .always || scheme == .first && isFirst
                 return wantsPrefix && !text.starts(with: replacement) ? replacement + text : text
             }
@@ -62,12 +62,12 @@ enum PreTokenizer: Sendable {
         }
     }
 
-    private func rewritten(_ pieces: Pieces, _ change: (ArraySlice<UInt8>, _ isFirst: Bool) -> [UInt8]) -> Pieces {
+    private func rewritten(_ pieces: Pieces, _ change: (ArraySlice<UInt8>, _ isFirst: Bool) throws -> [UInt8]) rethrows -> Pieces {
         var result = Pieces(bytes: [], ranges: [], startsText: pieces.startsText)
         result.bytes.reserveCapacity(pieces.bytes.count)
         for (number, piece) in pieces.ranges.enumerated() {
             let start = result.bytes.count
-            result.bytes.append(contentsOf: change(pieces.bytes[piece], number == 0 && pieces.startsText))
+            result.bytes.append(contentsOf: try change(pieces.bytes[piece], number == 0 && pieces.startsText))
             result.ranges.append(start..<result.bytes.count)
         }
         return result

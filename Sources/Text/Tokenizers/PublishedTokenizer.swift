@@ -57,7 +57,7 @@ public struct PublishedTokenizer: Tokenizer {
         addedTokens = AddedTokens(parts.added.filter { !$0.isNormalized })
         normalizedTokens = AddedTokens(
             try parts.added.filter(\.isNormalized).map { token in
-                let bytes = try parts.normalizers.reduce(token.bytes) { try $1.apply($0) }
+                let bytes = try Normalizer.apply(parts.normalizers, to: token.bytes)
                 return AddedTokens.Token(
                     bytes: bytes, id: token.id, isSpecial: token.isSpecial, stripsLeft: token.stripsLeft,
                     stripsRight: token.stripsRight, isSingleWord: token.isSingleWord, isNormalized: true)
@@ -166,7 +166,7 @@ public struct PublishedTokenizer: Tokenizer {
                 output.append(id)
                 continue
             }
-            let normalized = try normalizers.reduce(Array(text[outer.range])) { try $1.apply($0) }
+            let normalized = try Normalizer.apply(normalizers, to: Array(text[outer.range]))
             try normalized.withUnsafeBufferPointer { normalized in
                 for inner in try normalizedTokens.segments(of: normalized, specials) {
                     if let id = inner.id {
