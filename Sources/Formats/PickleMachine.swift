@@ -155,7 +155,9 @@ struct PickleMachine {
     }
 
     private mutating func recall(_ place: Int) throws(FormatError) {
-        guard let item = memo.indices.contains(place) ? memo[place] : sparseMemo[place] else { throw failure("the pickle recalls what it never remembered") }
+        guard let item = memo.indices.contains(place) ? memo[place] : sparseMemo[place] else {
+            throw failure("the pickle recalls what it never remembered")
+        }
         stack.append(item)
     }
 

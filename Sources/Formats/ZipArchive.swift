@@ -106,6 +106,10 @@ struct ZipArchive {
         guard file.integer(UInt32.self, at: entry.header) == 0x0403_4b50,
             let lengths = ZipArchive.lengths(file, at: entry.header &+ 26, 2)
         else { throw FormatError(file.path, "does not have \(shown(entry.name)) where it should be; it is cut short or damaged") }
+        // A directory that points at another entry's place would make one tensor out of another's bytes.
+        guard let name = file.slice(entry.header + 30, lengths[0]), name.elementsEqual(entry.name.utf8) else {
+            throw FormatError(file.path, "has another entry where \(shown(entry.name)) should be; it is damaged")
+        }
         let start = entry.header + 30 + lengths[0] + lengths[1]
         guard file.slice(start, entry.size) != nil else {
             throw FormatError(file.path, "ends within \(shown(entry.name)); it is cut short or damaged")

@@ -152,8 +152,8 @@ struct HubFamily: Sendable {
         try config.only("use_bidirectional_attention", false)
         for key in ["hidden_act", "hidden_activation"] { try config.only(key, "gelu_pytorch_tanh") }
         let context = try config.int("max_position_embeddings", contexts), layers = try config.int("num_hidden_layers", 1...1024)
-        let scalar = try config.double("query_pre_attn_scalar", or: 256)
-        guard scalar > 0 else { throw config.error("query_pre_attn_scalar", "is \(scalar); a number above 0 is expected") }
+        // A whole number there, so that a scale that is none cannot be said in this family's config.
+        let scalar = Double(try config.int("query_pre_attn_scalar", 1...1 << 30, or: 256))
         let windows = try layerWindows(config, context: context, layers: layers) { $0 % 2 == 0 }
         return try decoder(
             config, norm: ["unit_offset": true, "placement": "both"],

@@ -53,7 +53,8 @@ enum PrepareCommand: Command {
         func line(_ name: String, _ tokens: TokenFile, _ documents: Int?, _ bytesPerToken: Double) {
             let bytes = Int((bytesPerToken * Double(tokens.count)).rounded())
             let counted =
-                documents.flatMap { dataset.endToken == nil || $0 == 0 ? nil : $0 }.map { ", \($0.grouped) document\($0 == 1 ? "" : "s")" } ?? ""
+                documents.flatMap { dataset.endToken == nil || $0 == 0 ? nil : $0 }.map { ", \($0.grouped) document\($0 == 1 ? "" : "s")" }
+                ?? ""
             say(
                 "\(name.padded(to: 12))\(tokens.count.grouped) tokens of \(bytes.asBytes)\(counted), \(bytesPerToken.fixed(3)) bytes a token"
             )

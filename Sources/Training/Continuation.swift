@@ -21,6 +21,7 @@ extension RunConfig {
     }
 
     private static func isBoundToCheckpoint(_ path: String) -> Bool {
-        ["model", "data.tokenizer", "data.documents", "data.end_token", "optimizer.type", "optimizer.variant"].contains { path == $0 || path.hasPrefix($0 + ".") }
+        let bound = ["model", "data.tokenizer", "data.documents", "data.end_token", "optimizer.type", "optimizer.variant"]
+        return bound.contains { path == $0 || path.hasPrefix($0 + ".") }
     }
 }

@@ -114,5 +114,12 @@ struct PickleTests {
             op("q\u{3}0"), calls, op("N."))
         #expect(refusal(copies).contains("copies the same values over and over"))
         #expect(refusal(Data(repeating: UInt8(ascii: "]"), count: 1 << 20)).contains("empty containers"))
+        // Remembered, or put down again, once a byte.
+        for code in [0x94, UInt8(ascii: "2")] {
+            let start = ContinuousClock.now
+            let bomb = pickle([0x80, 4], op("N"), [UInt8](repeating: code, count: 20_000_000), op("."))
+            #expect(refusal(bomb).contains("puts down more than it is made of"))
+            #expect(ContinuousClock.now - start < .seconds(3))
+        }
     }
 }

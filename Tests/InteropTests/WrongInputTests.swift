@@ -26,6 +26,25 @@ struct WrongInputTests {
         return folder
     }
 
+    /// What is there unless a config says that it is not.
+    @Test(arguments: ["gpt2", "llama", "mixtral", "gemma2", "qwen3"]) func whatIsOffIsNamed(name: String) throws {
+        #expect(refusal(try changed(name, ["is_causal": false])).contains("\"is_causal\" is false"))
+    }
+
+    /// Keys that a config leaves out mean what they mean to the family.
+    @Test func whatIsLeftOut() throws {
+        let mixtral = try Importer(changed("mixtral", ["rms_norm_eps": .null])).config.resolved
+        #expect(mixtral[path: "model.norm.eps"]?.doubleValue == 1e-5)
+        let mistral = try Importer(changed("mistral", ["sliding_window": .null, "max_position_embeddings": 8192])).config.resolved
+        #expect(mistral[path: "model.attention.window"] == 4095)
+    }
+
+    /// The balance counts as much as in transformers, whose sum over experts is not divided by how many are active.
+    @Test func balanceOfExperts() throws {
+        let model = try Importer(changed("mixtral", ["router_aux_loss_coef": 0.02, "num_experts_per_tok": 2])).config.resolved
+        #expect(model[path: "model.mlp.balance"] == 0.04)
+    }
+
     @Test func nothingThere() throws {
         #expect(refusal("\(scratch.path)/none").contains("is not there"))
         #expect(refusal(scratch.path).contains("neither a config.json nor a checkpoint"))

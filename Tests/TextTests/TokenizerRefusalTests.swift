@@ -41,6 +41,16 @@ import Text
         #expect(error?.description.contains("\n") == false)
     }
 
+    /// A few bytes that double a text again and again.
+    @Test func normalizersThatNeverEnd() throws {
+        let step = #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#
+        let steps = Array(repeating: step, count: 40).joined(separator: ", ")
+        let bad = try compact().replacing(
+            #""normalizer": null"#, with: #""normalizer": {"type": "Sequence", "normalizers": [\#(steps)]}"#, maxReplacements: 1)
+        let error = #expect(throws: TextError.self) { _ = try Tokenizers.load(Data(bad.utf8)).encode("a") }
+        #expect(error?.description.contains("64 times as long") == true, "\(error?.description ?? "nothing")")
+    }
+
     /// The fixture with one space behind colons and commas, as Python writes JSON.
     private func compact() throws -> String {
         let text = String(decoding: try TokenizerFixtures.bytes("gpt2.json"), as: UTF8.self)

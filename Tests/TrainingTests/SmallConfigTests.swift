@@ -59,11 +59,16 @@ struct SmallConfigTests {
         #expect(last.isFinite)
     }
 
-    @Test(arguments: ["small", "gqa-rope", "nanochat-small"])
+    @Test(arguments: [
+        "small", "gqa-rope", "nanochat-small", "llama-small", "mistral-small", "mixtral-small", "gemma2-small", "qwen3-small",
+    ])
     func lossesFallOverTwentySteps(name: String) throws {
         let folder = try TemporaryFolder()
-        let short = name == "nanochat-small" ? ["model.attention.short_window=8"] : []
-        let metrics = try train(name, short + ["train.steps=20", "train.batch=8", "schedule.warmup=2"], in: folder)
+        let windows = [
+            "nanochat-small": ["model.attention.short_window=8"], "mistral-small": ["model.attention.window=8"],
+            "mixtral-small": ["model.attention.window=8"], "gemma2-small": [#"model.attention.window={"by_layer":[8,null]}"#],
+        ]
+        let metrics = try train(name, (windows[name] ?? []) + ["train.steps=20", "train.batch=8", "schedule.warmup=2"], in: folder)
         let losses = metrics.compactMap(\.trainLoss)
         #expect(losses.count == 20)
         let first = try #require(losses.first), end = losses.suffix(5).reduce(0, +) / 5

@@ -83,14 +83,14 @@ package struct Preparing {
         let size = source.size
         let hash = try source.fingerprint { try tell(.reading(done: $0, of: size)) }
         try source.requireUnchanged()
-let way = isSeparated ? "-separated" : ""
+        let way = isSeparated ? "-separated" : ""
         let key = "v\(Preparing.cacheVersion)-\(hash)\(way)"
         let (tokenizer, end) = try ended(makeTokenizer(key))
 
         // Named by the tokenizer itself and not by how it came to be, so that tokens and tokenizer always fit together.
         let saved = ContentHash(tokenizer.serialized()).description
         let made = "\(tokenizer.kind)\(tokenizer.vocabularySize)-\(saved)"
-let name = "\(key)-\(part)-\(made)" + (end.map { "-\($0)" } ?? "")
+        let name = "\(key)-\(part)-\(made)" + (end.map { "-\($0)" } ?? "")
         let folder = try options.folder.map { try taken($0, for: name, tokenizer) } ?? cache?.tokens(name)
         if let folder, let kept = TokenManifest(folder: folder), kept.key == name {
             // What is damaged is made again.
@@ -121,7 +121,8 @@ let name = "\(key)-\(part)-\(made)" + (end.map { "-\($0)" } ?? "")
 
     private func writers(_ folder: String?, _ manifest: TokenManifest) -> (train: ShardWriter, validation: ShardWriter) {
         func writer(_ part: String) -> ShardWriter {
-            ShardWriter(part: part, title: "\(source.name) (\(part))", vocabularySize: manifest.vocabularySize, folder: folder,
+            ShardWriter(
+                part: part, title: "\(source.name) (\(part))", vocabularySize: manifest.vocabularySize, folder: folder,
                 mustKeep: options.folder != nil)
         }
         return (writer("train"), writer("validation"))
@@ -158,7 +159,7 @@ let name = "\(key)-\(part)-\(made)" + (end.map { "-\($0)" } ?? "")
             try source.requireUnchanged()
             return facts
         }
-let facts = try cache?.facts(key + (isChar ? "-char" : ""), make: makeUnchanged) ?? makeUnchanged()
+        let facts = try cache?.facts(key + (isChar ? "-char" : ""), make: makeUnchanged) ?? makeUnchanged()
         guard facts.bytes > 0 else { throw TextError.empty(source: source.name) }
         return facts
     }
@@ -239,7 +240,7 @@ let facts = try cache?.facts(key + (isChar ? "-char" : ""), make: makeUnchanged)
                 if options.folder != nil { throw error }
             }
         }
-if let folder { Files.sweep(folder) }
+        if let folder { Files.sweep(folder) }
         // From here on the folder says what it is for.
         try save(TokenManifest.Rest(position: start.rest?.position ?? TextPosition(), split: split))
         while let block = try feed.next() {
@@ -253,7 +254,7 @@ if let folder { Files.sweep(folder) }
                 try take(
                     block, (cut ?? 0)..<block.bytes.count, tokenizer, &validation, &manifest.validation, manifest.endToken,
                     goesOn: cut == nil)
-}
+            }
             if train.pending.count >= shardTokens || validation.pending.count >= shardTokens {
                 try train.close(&manifest.train)
                 try validation.close(&manifest.validation)
@@ -270,7 +271,7 @@ if let folder { Files.sweep(folder) }
             throw TextError.empty(source: source.name)
         }
         try save(nil)
-return try dataset(manifest, tokenizer, (train, validation))
+        return try dataset(manifest, tokenizer, (train, validation))
     }
 
     /// Tokenizes a stretch of a block.
@@ -283,7 +284,7 @@ return try dataset(manifest, tokenizer, (train, validation))
         let ends = block.documentEnds.filter {
             $0 > range.lowerBound && $0 <= range.upperBound || $0 == 0 && range.lowerBound == 0 && goesOn
         }
-record.documents += ends.count
+        record.documents += ends.count
         try block.bytes.withUnsafeBufferPointer { text in
             guard let end else {
                 writer.append(try tokenizer.encode(utf8: UnsafeBufferPointer(rebasing: text[range])))

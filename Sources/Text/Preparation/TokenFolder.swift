@@ -9,7 +9,7 @@ public enum TokenFolder {
         [TokenManifest.path(folder, "train", 0), "\(folder)/\(TokenManifest.fileName)"].contains { Files.kind(of: $0) == .file }
             && Files.kind(of: folder) == .folder
     }
-/// The tokens in `folder`.
+    /// The tokens in `folder`.
     /// - Parameters:
     ///   - tokenizer: one that the tokens must have been made by, such as that of an earlier run.
     ///   - documents: how windows are to lie.

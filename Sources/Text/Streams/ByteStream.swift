@@ -103,7 +103,9 @@ final class ByteStream {
         let message = zlib.lastError(file, &code).map { String(cString: $0) } ?? ""
         guard code < 0 else { return }
         // -5 is zlib's Z_BUF_ERROR: more was to come.
-        let reason = code == -5 ? "it is cut short: the compressed data stops before its end"
+        let reason =
+            code == -5
+            ? "it is cut short: the compressed data stops before its end"
             : "its compressed data is damaged: \(message.split(separator: ": ").last ?? "")"
         throw TextError.unreadable(path: path, reason: reason)
     }
