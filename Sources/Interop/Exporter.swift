@@ -12,9 +12,11 @@ public struct Exporter {
 
     private let run: LoadedRun
     private let facts: ModelFacts
+    private let type: ElementType
 
-    public init(_ run: LoadedRun) throws {
-        self.run = run
+    /// - Parameter type: of the numbers written; bfloat16 and float16 halve the file and round what does not fit.
+    public init(_ run: LoadedRun, type: ElementType = .float32) throws {
+        (self.run, self.type) = (run, type)
         facts = try ModelFacts(run.config.model, vocabulary: run.model.size.vocabulary)
     }
 
@@ -32,6 +34,9 @@ public struct Exporter {
     public func write(_ format: Format, to folder: String) throws -> Exported {
         guard !FileManager.default.fileExists(atPath: folder) else {
             throw Failure("\(folder) is there already; nothing is overwritten. Choose another --out")
+        }
+        guard format == .hf || type == .float32 else {
+            throw Failure("a nanoGPT checkpoint is written in float32; leave --dtype out, or export as hf")
         }
         let writer = format == .hf ? try hub() : try nanoGPT()
         do {
@@ -78,7 +83,8 @@ public struct Exporter {
     private func hub() throws -> Writer {
         var nearest: (family: String, differences: [String], count: Int)?
         for family in HubFamily.all {
-            let json = family.config(for: facts, model: run.config.model.resolved), text = HubFamily.text(of: json)
+            let json = family.config(for: facts, model: run.config.model.resolved).adding(["dtype": .string(type.numpyName)]),
+                text = HubFamily.text(of: json)
             let differences: [String]
             var isReadable = true
             do {
@@ -159,12 +165,23 @@ public struct Exporter {
             }
             let columns = first.shape.dropFirst().reduce(1, *), all = own.reduce(0) { $0 + rows($1) }
             let shape = bundle.isTransposed ? [columns, all] : [all] + first.shape.dropFirst()
-            return Safetensors.Source(name: bundle.theirs[0], shape: shape) { write in
+            return Safetensors.Source(name: bundle.theirs[0], type: type, shape: shape) { write in
                 var numbers: [Float] = []
                 for parameter in own { numbers += (parameter.value?.floats ?? []).prefix(rows(parameter) * columns) }
                 if bundle.isTransposed { numbers = transposed(numbers, rows: all, columns: columns) }
                 try numbers.withUnsafeBytes { try write($0) }
             }
+        }
+    }
+}
+
+extension ElementType {
+    /// As configs and flags call it.
+    fileprivate var numpyName: String {
+        switch self {
+        case .bfloat16: "bfloat16"
+        case .float16: "float16"
+        default: "float32"
         }
     }
 }

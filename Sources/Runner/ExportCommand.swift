@@ -1,4 +1,5 @@
 import Configuration
+import Formats
 import Foundation
 import Interop
 import Training
@@ -7,10 +8,11 @@ import Training
 enum ExportCommand: Command {
     static let name = "export"
     static let summary = "Write a run's weights for transformers (hf) or nanoGPT."
-    static let usage = "RUN --format hf|nanogpt --out DIR"
+    static let usage = "RUN --format hf|nanogpt --out DIR [--dtype TYPE]"
     static let example = "./runner export runs/llama-small --format hf --out llama-small-hf"
     static let flags = [
         Flag("--format", "FORMAT", "hf: config.json and model.safetensors; nanogpt: ckpt.pt"),
+        Flag("--dtype", "TYPE", "of the numbers in hf's files: float32, bfloat16 or float16 (float32)"),
         Flag("--out", "DIR", "a new folder for the files"), Flag.checkpoint, Flag.json,
     ]
 
@@ -24,8 +26,12 @@ enum ExportCommand: Command {
             throw UsageError("export: --format \(name) is unknown; use \(names.joined(separator: " or "))")
         }
         guard let out = arguments.string("--out") else { throw UsageError("export: --out is missing; name a new folder") }
+        let types: [String: ElementType] = ["float32": .float32, "bfloat16": .bfloat16, "float16": .float16]
+        guard let type = types[arguments.string("--dtype") ?? "float32"] else {
+            throw UsageError("export: --dtype \(arguments.string("--dtype") ?? "") is unknown; use float32, bfloat16 or float16")
+        }
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: .cpu(), registries)
-        let exported = try Exporter(run).write(format, to: out)
+        let exported = try Exporter(run, type: type).write(format, to: out)
         if arguments.has("--json") {
             emit(
                 JSON.object([

@@ -270,6 +270,30 @@ struct WrongInputTests {
         #expect(message { _ = try Exporter(run).write(.hf, to: "\(scratch.path)/hf") }.contains("is there already"))
     }
 
+    /// In half the bytes: each number is the nearest that the type has, and comes back so.
+    @Test(arguments: [ElementType.bfloat16, .float16]) func exportInHalf(type: ElementType) throws {
+        let first = try Importer("\(fixtures)/llama/source").write(out: "\(scratch.path)/first")
+        let run = try LoadedRun(first.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        _ = try Exporter(run, type: type).write(.hf, to: "\(scratch.path)/half")
+        _ = try Exporter(run).write(.hf, to: "\(scratch.path)/full")
+        func size(_ folder: String) -> Int {
+            FileManager.default.contents(atPath: "\(scratch.path)/\(folder)/model.safetensors")?.count ?? 0
+        }
+        #expect(Double(size("half")) < 0.6 * Double(size("full")))
+        let again = try Importer("\(scratch.path)/half").write(out: "\(scratch.path)/second")
+        let other = try LoadedRun(again.path, checkpoint: nil, on: .cpu(threads: 1), Registries())
+        // Eight bits of a bfloat16's number, eleven of a float16's, and no smaller than its smallest.
+        let (relative, least): (Float, Float) = type == .bfloat16 ? (0x1p-8, 0) : (0x1p-11, 0x1p-25)
+        var changed = 0
+        for (a, b) in zip(run.model.store.parameters, other.model.store.parameters) {
+            let (old, new) = (try #require(a.value).floats, try #require(b.value).floats)
+            #expect(old.count == new.count && zip(old, new).allSatisfy { abs($0 - $1) <= max(relative * abs($0), least) }, "\(a.name)")
+            changed += zip(old, new).count { $0 != $1 }
+        }
+        #expect(changed > 0)
+        #expect(message { _ = try Exporter(run, type: type).write(.nanogpt, to: "\(scratch.path)/no") }.contains("in float32"))
+    }
+
     @Test func nanoGPTRoundTripAndRefusal() throws {
         let first = try Importer("\(fixtures)/nanogpt/source").write(out: "\(scratch.path)/first")
         let run = try LoadedRun(first.path, checkpoint: nil, on: .cpu(threads: 1), Registries())

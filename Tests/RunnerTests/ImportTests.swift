@@ -74,6 +74,9 @@ struct ImportTests {
         expectRefused(try place.run("export", "llama", "--format", "nanogpt", "--out", "no"), ["nanoGPT cannot express"], status: 1)
         expectRefused(try place.run("export", "llama", "--format", "onnx", "--out", "no"), ["--format onnx", "hf or nanogpt"])
         expectRefused(try place.run("export", "llama", "--format", "hf"), ["--out is missing"])
+        expectRefused(try place.run("export", "llama", "--format", "hf", "--out", "no", "--dtype", "int4"), ["--dtype int4", "bfloat16"])
+        #expect(try place.run("export", "llama", "--format", "hf", "--out", "half", "--dtype", "bfloat16").status == 0)
+        #expect(String(decoding: try place.bytes("half/config.json"), as: UTF8.self).contains("\"bfloat16\""))
         expectRefused(try place.run("import", "nowhere"), ["nowhere", "is not there"], status: 1)
         try place.write("file", "")
         expectRefused(
