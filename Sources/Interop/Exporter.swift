@@ -10,6 +10,9 @@ import Training
 public struct Exporter {
     public enum Format: String, CaseIterable, Sendable { case hf, nanogpt }
 
+    /// The types of numbers that can be written, by the names that configs and flags have for them.
+    public static let types: KeyValuePairs<String, ElementType> = ["float32": .float32, "bfloat16": .bfloat16, "float16": .float16]
+
     private let run: LoadedRun
     private let facts: ModelFacts
     private let type: ElementType
@@ -83,7 +86,8 @@ public struct Exporter {
     private func hub() throws -> Writer {
         var nearest: (family: String, differences: [String], count: Int)?
         for family in HubFamily.all {
-            let json = family.config(for: facts, model: run.config.model.resolved).adding(["dtype": .string(type.numpyName)]),
+            let dtype = Exporter.types.first { $0.value == type }?.key ?? "float32"
+            let json = family.config(for: facts, model: run.config.model.resolved).adding(["dtype": .string(dtype)]),
                 text = HubFamily.text(of: json)
             let differences: [String]
             var isReadable = true
@@ -171,17 +175,6 @@ public struct Exporter {
                 if bundle.isTransposed { numbers = transposed(numbers, rows: all, columns: columns) }
                 try numbers.withUnsafeBytes { try write($0) }
             }
-        }
-    }
-}
-
-extension ElementType {
-    /// As configs and flags call it.
-    fileprivate var numpyName: String {
-        switch self {
-        case .bfloat16: "bfloat16"
-        case .float16: "float16"
-        default: "float32"
         }
     }
 }

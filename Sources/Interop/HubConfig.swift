@@ -112,6 +112,7 @@ final class HubConfig {
         }
     }
 
+    /// Options that a model has unless its config says no.
     private static let onUnlessSaid: Set = ["is_causal", "causal", "use_rope", "use_rotary", "use_positional_embedding"]
 
     /// - Throws: `FormatError` naming the first key that nobody asked for. Null, false and what is empty say that something is not there.

@@ -93,8 +93,7 @@ enum CompareCommand: Command {
         }
         request.seeds = seeds ?? request.seeds
         request.evaluationTokens = try arguments.int("--eval-tokens", in: 1...Int(Int32.max)) ?? request.evaluationTokens
-        let interrupt = InterruptFlag()
-        let comparison = try PreparationReport(stopsWhen: { interrupt.isSet }).during {
+        let comparison = try PreparationReport().during {
             try Comparison(request, registries, progress: $0)
         }
         return try ComparisonFolder.take(for: comparison, out: arguments.string("--out"), registries)

@@ -138,19 +138,13 @@ enum EvalCommand: Command {
         }
     }
 
-    /// A dataset, made while a line tells how far that is.
-    private static func read(_ make: (@escaping (PreparationProgress) -> Bool) throws -> Dataset) throws -> Dataset {
-        let interrupt = InterruptFlag()
-        return try PreparationReport(stopsWhen: { interrupt.isSet }).during(make)
-    }
-
     /// The tokens to score.
     private static func text(
         _ run: LoadedRun, _ other: String?, _ split: String, _ registries: Registries
     ) throws -> (TokenFile, bytesPerToken: Double, name: String) {
         let source = other ?? run.config.data.source
         if split == "all", SyntheticTask.named(source) == nil {
-            let dataset = try read { try run.config.whole(source, tokenizer: run.tokenizer, progress: $0) }
+            let dataset = try PreparationReport().during { try run.config.whole(source, tokenizer: run.tokenizer, progress: $0) }
             return (dataset.train, dataset.trainBytesPerToken, dataset.name)
         }
         var config = run.config
@@ -160,7 +154,7 @@ enum EvalCommand: Command {
                 RunConfig.applying([change], to: config.resolved, registries), file: run.folder.configPath, registries: registries)
         }
         let changed = config
-        let dataset = try read { try changed.dataset(tokenizer: run.tokenizer, progress: $0) }
+        let dataset = try PreparationReport().during { try changed.dataset(tokenizer: run.tokenizer, progress: $0) }
         return split == "train"
             ? (dataset.train, dataset.trainBytesPerToken, dataset.name)
             : (dataset.validation, dataset.validationBytesPerToken, dataset.name)

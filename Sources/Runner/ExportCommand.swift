@@ -1,5 +1,4 @@
 import Configuration
-import Formats
 import Foundation
 import Interop
 import Training
@@ -26,9 +25,9 @@ enum ExportCommand: Command {
             throw UsageError("export: --format \(name) is unknown; use \(names.joined(separator: " or "))")
         }
         guard let out = arguments.string("--out") else { throw UsageError("export: --out is missing; name a new folder") }
-        let types: [String: ElementType] = ["float32": .float32, "bfloat16": .bfloat16, "float16": .float16]
-        guard let type = types[arguments.string("--dtype") ?? "float32"] else {
-            throw UsageError("export: --dtype \(arguments.string("--dtype") ?? "") is unknown; use float32, bfloat16 or float16")
+        let wanted = arguments.string("--dtype") ?? "float32"
+        guard let type = Exporter.types.first(where: { $0.key == wanted })?.value else {
+            throw UsageError("export: --dtype \(wanted) is unknown; use \(Exporter.types.map(\.key).joined(separator: ", "))")
         }
         let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: .cpu(), registries)
         let exported = try Exporter(run, type: type).write(format, to: out)

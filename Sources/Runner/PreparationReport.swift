@@ -6,11 +6,11 @@ final class PreparationReport {
     private static let secondsBetweenLines = 10.0
     private let progress = ProgressLine()
     private let isTerminal = isatty(2) == 1
-    private let shouldStop: () -> Bool
+    private let interrupt: InterruptFlag
     private var began = Date(), last = Date()
     private var phase = ""
 
-    init(stopsWhen shouldStop: @escaping () -> Bool) { self.shouldStop = shouldStop }
+    init(_ interrupt: InterruptFlag = InterruptFlag()) { self.interrupt = interrupt }
 
     /// Runs `body` with what it is to tell its progress to.
     /// - Throws: `Interrupted` when stopped, after saying how to go on.
@@ -32,7 +32,7 @@ final class PreparationReport {
             last = Date()
             Files.tell(text(state) + "\n")
         }
-        return !shouldStop()
+        return !interrupt.isSet
     }
 
     private func text(_ state: PreparationProgress) -> String {

@@ -27,8 +27,8 @@ enum PrepareCommand: Command {
                 "prepare: \(source) is \(SyntheticTask.named(source) == nil ? "tokens already" : "made as it is trained on"); there is nothing to prepare"
             )
         }
-        let interrupt = InterruptFlag(), began = Date()
-        let dataset = try PreparationReport(stopsWhen: { interrupt.isSet }).during {
+        let began = Date()
+        let dataset = try PreparationReport().during {
             try config.dataset(keptIn: out, progress: $0)
         }
         let seconds = Date().timeIntervalSince(began)

@@ -39,7 +39,7 @@ enum TrainCommand: Command {
             ? try continued(source, overrides, arguments, registries)
             : (try base?.config(source, overrides, registries) ?? fresh(source, overrides, registries), nil, [])
         let interrupt = InterruptFlag(), tokenizer = try existing?.loadTokenizer() ?? base?.folder.loadTokenizer()
-        let dataset = try PreparationReport(stopsWhen: { interrupt.isSet }).during {
+        let dataset = try PreparationReport(interrupt).during {
             try config.dataset(tokenizer: tokenizer, progress: $0)
         }
         // Found before a folder is made; what is found later removes it again.

@@ -52,30 +52,34 @@ public struct BatchSampler: Sendable {
 
     /// Where window number `row` of a step starts.
     public func start(step: Int, row: Int) -> Int {
+        if let documents { return documents.starts[choice(step, row, of: documents.starts.count)] }
+        if let length = tokens.examples?.length { return choice(step, row, of: tokens.count / length) * length }
+        switch order {
+        case .random: return choice(step, row, of: tokens.count - context)
+        // One after another they overlap by the token between them.
+        case .sequential: return choice(step, row, of: (tokens.count - 1) / context) * context
+        }
+    }
+
+    /// One of `count` windows, drawn or the next.
+    private func choice(_ step: Int, _ row: Int, of count: Int) -> Int {
         switch order {
         case .random:
             let (a, b, _, _) = philox.block(stream: UInt64(bitPattern: Int64(step)), index: UInt64(bitPattern: Int64(row)))
             let number = UInt64(a) << 32 | UInt64(b)
-            // The high half of the product is uniform over the starts, to within one part in 2^64 / starts.
-            func drawn(_ starts: Int) -> Int { Int(number.multipliedFullWidth(by: UInt64(starts)).high) }
-            if let documents { return documents.starts[drawn(documents.starts.count)] }
-            if let length = tokens.examples?.length { return drawn(tokens.count / length) * length }
-            return drawn(tokens.count - context)
+            // The high half of the product is uniform over the windows, to within one part in 2^64 / count.
+            return Int(number.multipliedFullWidth(by: UInt64(count)).high)
         case .sequential:
             let number = UInt64(bitPattern: Int64(step)) &* UInt64(rowsPerStep) &+ UInt64(bitPattern: Int64(row))
-            if let starts = documents?.starts { return starts[Int(number % UInt64(starts.count))] }
-            // Windows of running text overlap by the token between them, examples do not.
-            let length = tokens.examples?.length ?? context
-            let windows = UInt64(tokens.examples.map { tokens.count / $0.length } ?? (tokens.count - 1) / context)
-            return Int(number % windows) * length
+            return Int(number % UInt64(count))
         }
     }
 
-    /// Targets that count in all `rows` of a step together; nil for those of one batch.
+    /// Targets that count in the first `rows` windows of a step together; by default in those of one batch.
     public func countedTargets(step: Int, rows: Int? = nil) -> Int {
         let rows = rows ?? batch
-        guard tokens.isIsolated else { return rows * tokens.targetsPerWindow(context: context) }
-        return (0..<rows).reduce(0) { $0 + tokens.targets(inWindowAt: start(step: step, row: $1), context: context) }
+        guard isIsolated, let documents else { return rows * tokens.targetsPerWindow(context: context) }
+        return (0..<rows).reduce(0) { $0 + documents.targets(of: choice(step, $1, of: documents.starts.count)) }
     }
 
     /// Whether windows hold one document each, so that not all places count.

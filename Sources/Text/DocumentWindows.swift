@@ -4,15 +4,16 @@
 /// targets make ⌈n / context⌉ windows, one after another.
 struct DocumentWindows: Sendable {
     let starts: [Int]
+    /// The last token, which is only a target.
+    private let end: Int
 
     /// The windows of `tokens` for a context; nil where they lie anywhere.
     /// - Throws: `TextError` where there is no document.
     init?(_ tokens: TokenFile, context: Int) throws {
-        let end: Int32, isIsolated: Bool
+        let separator: Int32, isIsolated = tokens.isIsolated
         switch tokens.rule {
         case .anywhere: return nil
-        case .aligned(let token): (end, isIsolated) = (token, false)
-        case .isolated(let token): (end, isIsolated) = (token, true)
+        case .aligned(let end), .isolated(let end): separator = end
         }
         var starts: [Int] = [], begin = 0
         // Windows that run on need a whole context behind them.
@@ -27,7 +28,7 @@ struct DocumentWindows: Sendable {
             let count = min(piece.count, tokens.count - done)
             piece.withUnsafeMutableBufferPointer { piece in
                 tokens.copy(from: done, into: UnsafeMutableBufferPointer(rebasing: piece[..<count]))
-                for index in 0..<count where piece[index] == end {
+                for index in 0..<count where piece[index] == separator {
                     add(begin..<done + index)
                     begin = done + index
                 }
@@ -38,24 +39,16 @@ struct DocumentWindows: Sendable {
         guard !starts.isEmpty else {
             throw TextError.tooFewTokens(source: tokens.name, tokens: tokens.count, needed: isIsolated ? 2 : context + 1)
         }
-        self.starts = starts
+        (self.starts, self.end) = (starts, tokens.count - 1)
     }
+
+    /// Targets of window `number` before the next one begins: those that count where windows are isolated.
+    func targets(of number: Int) -> Int { (number + 1 < starts.count ? starts[number + 1] : end) - starts[number] }
 }
 
 extension TokenFile {
     /// Whether a window holds no more than one document.
     public var isIsolated: Bool { if case .isolated = rule { true } else { false } }
-
-    /// Targets that count in the window of `context` tokens from `start` on.
-    func targets(inWindowAt start: Int, context: Int) -> Int {
-        guard case .isolated(let end) = rule else { return targetsPerWindow(context: context) }
-        let length = min(context, count - 1 - start)
-        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: max(length, 1)) { piece in
-            let targets = UnsafeMutableBufferPointer(rebasing: piece[..<length])
-            copy(from: start + 1, into: targets)
-            return targets.firstIndex(of: end).map { $0 + 1 } ?? length
-        }
-    }
 
     /// Fills a window that ends with its document: behind that inputs are the end token, and targets do not count.
     func copyIsolatedWindow(

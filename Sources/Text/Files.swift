@@ -18,8 +18,8 @@ package enum Files {
         }
     }
 
-    /// All bytes of a regular file.
-    static func contents(of path: String) throws -> [UInt8] {
+    /// Opens a regular file to be read.
+    static func open(_ path: String) throws -> Int32 {
         switch kind(of: path) {
         case .file?: break
         case .folder?: throw TextError.unreadable(path: path, reason: "it is a folder")
@@ -27,8 +27,14 @@ package enum Files {
         case nil where errno == ENOENT: throw TextError.missing(path: path)
         case nil: throw TextError.unreadable(path: path, reason: lastError)
         }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw TextError.unreadable(path: path, reason: lastError) }
+        return descriptor
+    }
+
+    /// All bytes of a regular file.
+    static func contents(of path: String) throws -> [UInt8] {
+        let descriptor = try open(path)
         defer { close(descriptor) }
         var info = stat()
         guard fstat(descriptor, &info) == 0 else { throw TextError.unreadable(path: path, reason: lastError) }
@@ -46,13 +52,7 @@ package enum Files {
         return bytes
     }
 
-    /// Bytes of the file at `path`; 0 where there is none.
-    static func size(of path: String) -> Int {
-        var info = stat()
-        return stat(path, &info) == 0 ? Int(info.st_size) : 0
-    }
-
-    /// Bytes of the file at `path` and when they were last changed.
+    /// Bytes of the file at `path` and when they were last changed; 0 and nil where there is none.
     static func state(of path: String) -> (size: Int, changed: timespec?) {
         var info = stat()
         guard stat(path, &info) == 0 else { return (0, nil) }
@@ -66,8 +66,7 @@ package enum Files {
     /// Hands a regular file's bytes to `body`, a piece at a time.
     /// - Throws: `TextError`, or what `body` throws.
     static func read(_ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw TextError.unreadable(path: path, reason: lastError) }
+        let descriptor = try open(path)
         defer { close(descriptor) }
         try read(descriptor: descriptor, called: path, body)
     }
@@ -89,7 +88,7 @@ package enum Files {
     /// under a name of its own first, forced to disk, then renamed.
     static func writeAtomically(_ parts: [UnsafeRawBufferPointer], to path: String) throws {
         let temporary = "\(path).\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        let descriptor = Foundation.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw TextError.unwritable(path: path, reason: lastError) }
         do {
             defer { close(descriptor) }
@@ -105,7 +104,7 @@ package enum Files {
             throw TextError.unwritable(path: path, reason: reason)
         }
         // The new name lasts once the folder is on disk as well; where folders cannot be synced nothing is lost but that.
-        let folder = open(folderPath(of: path), O_RDONLY | O_CLOEXEC)
+        let folder = Foundation.open(folderPath(of: path), O_RDONLY | O_CLOEXEC)
         if folder >= 0 {
             fsync(folder)
             close(folder)

@@ -13,10 +13,7 @@ public struct LoadedRun {
     public let checkpoint: Checkpoint
 
     /// The token between the documents that the model was trained on; nil where nothing stood between them.
-    public var endToken: Int32? {
-        guard config.data.documents != .joined || tokenizer is DelimitedTokenizer else { return nil }
-        return tokenizer.endToken(named: config.data.endTokenName)
-    }
+    public var endToken: Int32? { config.endToken(of: tokenizer) }
 
     /// - Parameter choice: `last`, `best` or a step; nil is the last.
     /// - Throws: `Failure` where there is no run or no such checkpoint, `ConfigError` for a config that does not fit this program.

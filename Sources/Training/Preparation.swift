@@ -53,6 +53,12 @@ extension RunConfig {
         return try Dataset.prepare(text(source), tokenizer: .fixed(tokenizer), options, progress: progress)
     }
 
+    /// The token that stands between the documents of the config's text; nil where nothing does.
+    func endToken(of tokenizer: any Tokenizer) -> Int32? {
+        guard data.documents != .joined || tokenizer is DelimitedTokenizer else { return nil }
+        return tokenizer.endToken(named: data.endTokenName)
+    }
+
     /// The config's text or another, nothing of it read yet.
     private func text(_ other: String? = nil) throws -> TextSource {
         guard other ?? data.source != "-" else {

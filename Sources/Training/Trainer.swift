@@ -292,7 +292,7 @@ public final class Trainer {
         var options = SamplingOptions()
         options.tokens = config.train.sampleTokens
         options.seed = UInt64(config.train.seed)
-        let end = config.data.documents == .joined && !(dataset.tokenizer is DelimitedTokenizer) ? nil : dataset.endToken
+        let end = config.endToken(of: dataset.tokenizer)
         return try Sampler(model, dataset.tokenizer, on: context, endToken: end).text(prompt: "", options)
     }
 }

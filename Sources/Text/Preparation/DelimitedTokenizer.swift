@@ -72,10 +72,12 @@ extension PublishedTokenizer {
 
     public func encode(documents: [Range<Int>], of text: UnsafeBufferPointer<UInt8>, end: Int32) throws -> [Int32] {
         if let pattern = plainPattern { return try model.encode(documents: documents, of: text, pattern, end: end) }
-        return try encodeInParallel(documents) { document, output in
-            let part = UnsafeBufferPointer(rebasing: text[document])
-            output.append(contentsOf: try encode(utf8: part, specials: .plain, threads: 1))
-            output.append(end)
+        return try DocumentGroups.encode(documents) { group, output in
+            for document in group {
+                let part = UnsafeBufferPointer(rebasing: text[document])
+                output.append(contentsOf: try encode(utf8: part, specials: .plain, threads: 1))
+                output.append(end)
+            }
         }
     }
 }

@@ -31,23 +31,12 @@ enum WindowRule: Sendable, Equatable {
 
 extension Tokenizer {
     public func encode(documents: [Range<Int>], of text: UnsafeBufferPointer<UInt8>, end: Int32) throws -> [Int32] {
-        try encodeInParallel(documents) { document, output in
-            output.append(contentsOf: try encode(utf8: UnsafeBufferPointer(rebasing: text[document])))
-            output.append(end)
+        try DocumentGroups.encode(documents) { group, output in
+            for document in group {
+                output.append(contentsOf: try encode(utf8: UnsafeBufferPointer(rebasing: text[document])))
+                output.append(end)
+            }
         }
-    }
-
-    /// What `encode` appends for each document, groups of documents on threads of their own.
-    func encodeInParallel(
-        _ documents: [Range<Int>], encode: (Range<Int>, inout [Int32]) throws -> Void
-    ) throws -> [Int32] {
-        let parts = try Parallel.map(DocumentGroups.of(documents)) { group in
-            var output: [Int32] = []
-            output.reserveCapacity(group.reduce(0) { $0 + $1.count } / 3 + 16)
-            for document in group { try encode(document, &output) }
-            return output
-        }
-        return Array(parts.joined())
     }
 }
 
@@ -55,6 +44,19 @@ extension Tokenizer {
 enum DocumentGroups {
     /// Below this starting threads costs more than it brings.
     private static let leastBytes = 100_000
+
+    /// The tokens that `encode` appends for each group, on threads of their own.
+    static func encode(
+        _ documents: [Range<Int>], _ encode: (ArraySlice<Range<Int>>, inout [Int32]) throws -> Void
+    ) throws -> [Int32] {
+        Parallel.joined(
+            try Parallel.map(of(documents)) { group in
+                var output: [Int32] = []
+                output.reserveCapacity(group.reduce(0) { $0 + $1.count } / 3 + 16)
+                try encode(group, &output)
+                return output
+            })
+    }
 
     static func of(_ documents: [Range<Int>], threads: Int = ProcessInfo.processInfo.activeProcessorCount) -> [ArraySlice<Range<Int>>] {
         let total = documents.reduce(0) { $0 + $1.count }, wanted = min(threads, 1 + total / leastBytes)

@@ -17,8 +17,8 @@ final class ByteStream {
     /// - Throws: `TextError`.
     init(path: String) throws {
         self.path = path
-        descriptor = try ByteStream.open(path)
-        size = Files.size(of: path)
+        descriptor = try Files.open(path)
+        size = Files.state(of: path).size
         var head: [UInt8] = [0, 0]
         let isCompressed = pread(descriptor, &head, 2, 0) == 2 && head == [0x1F, 0x8B]
         self.isCompressed = isCompressed
@@ -42,19 +42,6 @@ final class ByteStream {
     deinit {
         // zlib closes the descriptor that it was given.
         if let compressed { _ = compressed.zlib.close(compressed.file) } else { Foundation.close(descriptor) }
-    }
-
-    private static func open(_ path: String) throws -> Int32 {
-        switch Files.kind(of: path) {
-        case .file?: break
-        case .folder?: throw TextError.unreadable(path: path, reason: "it is a folder")
-        case .other?: throw TextError.unreadable(path: path, reason: "it is not a regular file")
-        case nil where errno == ENOENT: throw TextError.missing(path: path)
-        case nil: throw TextError.unreadable(path: path, reason: Files.lastError)
-        }
-        let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw TextError.unreadable(path: path, reason: Files.lastError) }
-        return descriptor
     }
 
     /// How far into the file on disk reading has come.

@@ -134,8 +134,8 @@ package struct TextReader {
         stream = nil
         pending.removeAll(keepingCapacity: true)
         position = TextPosition(file: position.file + 1)
-        let isMoreToCome = files[position.file...].contains { $0.size > 0 }
-        if !isSeparated, !isJSONLines, !wasEmpty, isMoreToCome { block.bytes.append(0x0A) }
+        guard !isSeparated, !isJSONLines, !wasEmpty else { return }
+        if files[position.file...].contains(where: { $0.size > 0 }) { block.bytes.append(0x0A) }
     }
 
     /// Reads until so many bytes are pending, or all.

@@ -86,9 +86,7 @@ struct BPEModel: Sendable {
     /// The tokens of documents in `text`, each by itself and followed by `end`; an encoder knows the chunks of all documents that
     /// its thread has had.
     func encode(documents: [Range<Int>], of text: UnsafeBufferPointer<UInt8>, _ pattern: SplitPattern, end: Int32) throws -> [Int32] {
-        let parts = try Parallel.map(DocumentGroups.of(documents)) { group in
-            var output: [Int32] = []
-            output.reserveCapacity(group.reduce(0) { $0 + $1.count } / 3 + 16)
+        try DocumentGroups.encode(documents) { group, output in
             var encoder = ChunkEncoder(self, text)
             for document in group {
                 var scanner = ChunkScanner(UnsafeBufferPointer(rebasing: text[document]), pattern: pattern)
@@ -97,9 +95,7 @@ struct BPEModel: Sendable {
                 }
                 output.append(end)
             }
-            return output
         }
-        return Array(parts.joined())
     }
 
     /// Appends the tokens of ranges of `text`.
