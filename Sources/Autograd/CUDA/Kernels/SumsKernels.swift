@@ -1,0 +1,41 @@
+extension CUDASource {
+    /// Sums over whole tensors, in double and in two steps: each block leaves one number in partial [blocks], and one block adds
+    /// those. The number of blocks depends on the size alone.
+    static let sums = CUDASource(
+        name: "sums",
+        body: #"""
+            DEVICE void leave(double sum, double *partial) {
+                sum = block_sum(sum);
+                if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+            }
+            KERNEL(sum_partial)(const float *x, Size n, double *partial) {
+                double sum = 0;
+                EACH(i, n) sum += (double)x[i];
+                leave(sum, partial);
+            }
+            // y may be x, for the sum of squares.
+            KERNEL(dot_partial)(const float *x, const float *y, Size n, double *partial) {
+                double sum = 0;
+                EACH(i, n) sum = fma((double)x[i], (double)y[i], sum);
+                leave(sum, partial);
+            }
+            // total[0] = Σ partial, y[0] = (or +=) factor Σ partial; either may be null. One block.
+            KERNEL(finish_sum)(const double *partial, int count, double factor, double *total, float *y, int accumulate) {
+                double sum = 0;
+                EACH_IN_BLOCK(i, count) sum += partial[i];
+                sum = block_sum(sum);
+                if (threadIdx.x != 0) return;
+                if (total) total[0] = sum;
+                if (y) put(y, (float)(factor * sum), accumulate);
+            }
+            // first[0], which starts at all ones, becomes the smallest index of a value that is NaN or infinite.
+            KERNEL(first_not_finite)(const float *x, Size n, u64 *first) {
+                EACH(i, n) {
+                    if ((bits_of(x[i]) & 0x7f800000u) == 0x7f800000u) {
+                        atomicMin(first, (u64)i);
+                        return;  // this thread's later ones are larger
+                    }
+                }
+            }
+            """#)
+}

@@ -1,0 +1,126 @@
+// Runs the CUDA kernels' own text on the host (see host.h) and holds it against the CPU's kernels or float64; not part of the
+// Swift package. Tests/KernelsCUDA/run.sh builds and runs it. One line for each kernel, with its largest error relative to the
+// largest value; exit status 1 on a failure.
+//
+// It shows that indices, barriers and arithmetic are right. That a GPU runs them so, and how fast, it cannot show.
+#include "host.h"
+
+extern "C" {
+#include "kernels.h"
+}
+
+#include <vector>
+
+// Each family is a program of its own on the device, and a namespace here.
+namespace random_kernels {
+#include "random.cu"
+}
+namespace elementwise {
+#include "elementwise.cu"
+}
+namespace activations {
+#include "activations.cu"
+}
+namespace columns_kernels {
+#include "columns.cu"
+}
+namespace sums {
+#include "sums.cu"
+}
+namespace normalization {
+#include "normalization.cu"
+}
+namespace heads_kernels {
+#include "heads.cu"
+}
+namespace embedding {
+#include "embedding.cu"
+}
+namespace loss {
+#include "loss.cu"
+}
+namespace optimizers {
+#include "optimizers.cu"
+}
+namespace muon {
+#include "muon.cu"
+}
+namespace attention_kernels {
+#include "attention.cu"
+}
+namespace attention_backward {
+#include "attentionBackward.cu"
+}
+namespace decode_kernels {
+#include "decode.cu"
+}
+namespace quantization {
+#include "quantization.cu"
+}
+
+typedef std::vector<float> Floats;
+typedef std::vector<int> Ints;
+
+static int failures;
+static double worst;
+
+static double uniform(double low, double high) {
+    static uint64_t state = 7;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return low + (high - low) * (double)(state >> 11) * 0x1p-53;
+}
+static Floats floats(size_t n, double low = -1, double high = 1) {
+    Floats x(n);
+    for (float &value : x) value = (float)uniform(low, high);
+    return x;
+}
+
+/// Notes the errors of an array relative to the largest value.
+template <typename A, typename B> static void compare(const A &got, const B &want) {
+    if (got.size() != want.size()) {
+        worst = INFINITY;
+        return;
+    }
+    double size = 1e-30;
+    for (auto value : want) size = isfinite((double)value) ? fmax(size, fabs((double)value)) : size;
+    for (size_t i = 0; i < want.size(); i++) {
+        double a = (double)got[i], b = (double)want[i], error = fabs(a - b) / size;
+        if (a == b || (isnan(a) && isnan(b))) error = 0;
+        if (!(error <= worst)) worst = isnan(error) ? INFINITY : error;
+    }
+}
+static void same(bool equal) {
+    if (!equal) worst = INFINITY;
+}
+static void report(const char *name, double tolerance) {
+    bool good = worst <= tolerance;
+    printf("%-28s %.2e%s\n", name, worst, good ? "" : "  FAILED");
+    failures += !good;
+    worst = 0;
+}
+
+/// Blocks as LaunchGeometry.elements has them, but few, so that threads stride over several elements.
+template <typename Body> static void elements(long long n, Body body) {
+    unsigned blocks = (unsigned)((n + 63) / 64);
+    launch({blocks < 1 ? 1 : blocks > 3 ? 3 : blocks, 1, 1}, 64, body);
+}
+/// A block a row, fewer than rows where there are many.
+template <typename Body> static void by_rows(long long rows, long long columns, Body body) {
+    long long warps = (columns + 31) / 32;
+    launch({(unsigned)(rows < 5 ? rows : 5), 1, 1}, 32 * (int)(warps < 8 ? warps : 8), body);
+}
+static unsigned up(long long n, long long unit) { return (unsigned)((n + unit - 1) / unit); }
+
+#include "check_pointwise.h"
+#include "check_rows.h"
+#include "check_optimizers.h"
+#include "check_attention.h"
+
+int main() {
+    check_pointwise();
+    check_rows();
+    check_optimizers();
+    check_attention();
+    if (failures) printf("%d FAILED\n", failures);
+    return failures ? 1 : 0;
+}

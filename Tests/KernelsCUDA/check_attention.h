@@ -1,0 +1,158 @@
+// Attention against the CPU's softmax over strips with float64 products around it, and decode against the CPU's.
+
+struct Case {
+    int batch, heads, key_heads, dim, queries, keys, query_position, key_position, window, tile;
+    float softcap, dropout;
+    bool alibi, accumulate;
+};
+
+static void check_one(const Case &t) {
+    const int q_stride = t.heads * t.dim + 6, k_stride = t.key_heads * t.dim + 4, v_stride = k_stride + 3, group = t.heads / t.key_heads;
+    const int query_rows = t.batch * t.queries, key_rows = t.batch * t.keys, out_stride = t.heads * t.dim;
+    Floats q = floats(query_rows * q_stride, -2, 2), k = floats(key_rows * k_stride, -2, 2), v = floats(key_rows * v_stride);
+    Floats dout = floats(query_rows * out_stride), slopes = floats(t.heads, 0, 0.3), out(query_rows * out_stride, NAN);
+    Floats lse(t.batch * t.heads * t.queries, NAN), delta = lse, want_out = out, want_lse = lse;
+    Floats dq = floats(q.size()), dk = floats(k.size()), dv = floats(v.size());
+    std::vector<double> want_dq(dq.begin(), dq.end()), want_dk(dk.begin(), dk.end()), want_dv(dv.begin(), dv.end());
+    const float scale = 0.4f;
+
+    // The reference: all scores of a head at once.
+    for (int b = 0; b < t.batch; b++)
+        for (int h = 0; h < t.heads; h++) {
+            int kv = h / group, T = t.queries, S = t.keys, D = t.dim;
+            auto row = [&](auto &of, int stride, int count, int i, int head) { return of.data() + (b * count + i) * stride + head * D; };
+            loom_strip strip = {T, S, S, t.query_position, t.key_position, t.window, scale, t.softcap, t.alibi ? slopes[h] : 0.0f,
+                                t.dropout, 77, 5, (uint64_t)((3 + b) * t.heads + h) * T};
+            Floats scores(T * S), raw, dweights(T * S), deltas(T);
+            for (int i = 0; i < T; i++)
+                for (int j = 0; j < S; j++) {
+                    double sum = 0, dsum = 0;
+                    for (int d = 0; d < D; d++) {
+                        sum += (double)row(q, q_stride, T, i, h)[d] * row(k, k_stride, S, j, kv)[d];
+                        dsum += (double)row(dout, out_stride, T, i, h)[d] * row(v, v_stride, S, j, kv)[d];
+                    }
+                    scores[i * S + j] = (float)sum, dweights[i * S + j] = (float)dsum;
+                }
+            raw = scores;
+            float *log = want_lse.data() + (b * t.heads + h) * T;
+            loom_attention_softmax(&strip, scores.data(), log);
+            for (int i = 0; i < T; i++) {
+                double dot = 0;
+                for (int d = 0; d < D; d++) {
+                    double sum = 0;
+                    for (int j = 0; j < S; j++) sum += (double)scores[i * S + j] * row(v, v_stride, S, j, kv)[d];
+                    row(want_out, out_stride, T, i, h)[d] = (float)sum;
+                    dot += sum * row(dout, out_stride, T, i, h)[d];
+                }
+                deltas[i] = (float)dot;
+            }
+            loom_attention_softmax_backward(&strip, raw.data(), dweights.data(), log, deltas.data());
+            for (int d = 0; d < D; d++) {
+                for (int i = 0; i < T; i++) {
+                    double sum = t.accumulate ? row(want_dq, q_stride, T, i, h)[d] : 0;
+                    for (int j = 0; j < S; j++) sum += (double)dweights[i * S + j] * row(k, k_stride, S, j, kv)[d];
+                    row(want_dq, q_stride, T, i, h)[d] = sum;
+                }
+                for (int j = 0; j < S; j++) {
+                    bool keep = t.accumulate || h % group > 0;
+                    double sum = keep ? row(want_dk, k_stride, S, j, kv)[d] : 0, vsum = keep ? row(want_dv, v_stride, S, j, kv)[d] : 0;
+                    for (int i = 0; i < T; i++) {
+                        sum += (double)dweights[i * S + j] * row(q, q_stride, T, i, h)[d];
+                        vsum += (double)raw[i * S + j] * row(dout, out_stride, T, i, h)[d];
+                    }
+                    row(want_dk, k_stride, S, j, kv)[d] = sum;
+                    row(want_dv, v_stride, S, j, kv)[d] = vsum;
+                }
+            }
+        }
+
+    auto fill_call = [&](auto &call) {
+        call.batch = t.batch, call.heads = t.heads, call.key_heads = t.key_heads, call.dim = t.dim, call.queries = t.queries;
+        call.keys = t.keys, call.q_stride = q_stride, call.k_stride = k_stride, call.v_stride = v_stride;
+        call.query_position = t.query_position, call.key_position = t.key_position, call.window = t.window;
+        call.scale = scale, call.softcap = t.softcap, call.dropout = t.dropout, call.tile = t.tile;
+        call.dropout_key = 77, call.dropout_stream = 5, call.first_example = 3, call.slopes = t.alibi ? slopes.data() : nullptr;
+    };
+    attention_kernels::Call forward = {};
+    attention_backward::Call backward = {};
+    fill_call(forward), fill_call(backward);
+    unsigned query_tiles = up(t.queries, t.tile), key_tiles = up(t.keys, t.tile);
+    launch({query_tiles, (unsigned)t.heads, (unsigned)t.batch}, 128, [&] {
+        attention_kernels::attention(forward, q.data(), k.data(), v.data(), out.data(), lse.data());
+    });
+    compare(out, want_out);
+    compare(lse, want_lse);
+    launch({3, 1, 1}, 64, [&] { attention_backward::attention_delta(backward, out.data(), dout.data(), delta.data()); });
+    launch({key_tiles, (unsigned)t.key_heads, (unsigned)t.batch}, 128, [&] {
+        attention_backward::attention_keys(
+            backward, q.data(), k.data(), v.data(), dout.data(), want_lse.data(), delta.data(), dk.data(), t.accumulate, dv.data(),
+            t.accumulate);
+    });
+    launch({query_tiles, (unsigned)t.heads, (unsigned)t.batch}, 128, [&] {
+        attention_backward::attention_queries(
+            backward, q.data(), k.data(), v.data(), dout.data(), want_lse.data(), delta.data(), dq.data(), t.accumulate);
+    });
+    compare(dq, want_dq);
+    compare(dk, want_dk);
+    compare(dv, want_dv);
+}
+
+static void check_training_attention() {
+    const int all = INT32_MAX;
+    const Case cases[] = {
+        {2, 2, 2, 8, 40, 40, 0, 0, all, 32, 0, 0, false, false},     // plain
+        {1, 4, 2, 12, 37, 37, 0, 0, 5, 16, 0, 0, false, true},       // window, grouped heads
+        {1, 4, 1, 20, 70, 70, 0, 0, 20, 32, 8, 0.25f, true, false},  // softcap, dropout, ALiBi
+        {2, 2, 1, 5, 9, 30, 21, 0, all, 8, 0, 0.1f, false, true},    // queries after a past
+        {1, 2, 2, 16, 6, 50, 60, 16, 30, 16, 5, 0, true, false},     // a ring's past, window
+        {1, 1, 1, 4, 10, 6, 0, 4, all, 8, 0, 0, false, false},       // queries that see nothing
+        {1, 1, 1, 3, 1, 1, 0, 0, 0, 32, 0, 0, false, false},         // one of each
+    };
+    for (const Case &t : cases) check_one(t);
+    report("attention", 5e-6);
+}
+
+static void check_decode() {
+    const int batch = 2, heads = 4, key_heads = 2, capacity = 60;
+    for (int dim : {7, 64})
+        for (int type = 0; type < 3; type++)
+            for (int mode = 0; mode < 4; mode++) {
+                int count = mode == 0 ? 1 : mode == 1 ? 37 : capacity, newest = mode == 3 ? 20 : count - 1, row = key_heads * dim;
+                int n = batch * capacity * row, scales_count = batch * capacity * key_heads;
+                bool alibi = mode > 1;
+                float cap = mode % 2 ? 6.0f : 0.0f;
+                Floats keys = floats(n), values = floats(n), query = floats(batch * (heads * dim + 3), -2, 2);
+                Floats slopes = floats(heads, 0, 0.2), key_scales(scales_count), value_scales(scales_count);
+                std::vector<uint16_t> keys16(n), values16(n);
+                std::vector<int8_t> keys8(n), values8(n);
+                loom_to_bfloat16(keys.data(), keys16.data(), n);
+                loom_to_bfloat16(values.data(), values16.data(), n);
+                loom_quantize(keys.data(), keys8.data(), key_scales.data(), batch * capacity, row, dim);
+                loom_quantize(values.data(), values8.data(), value_scales.data(), batch * capacity, row, dim);
+                const void *k[] = {keys.data(), keys16.data(), keys8.data()};
+                const void *v[] = {values.data(), values16.data(), values8.data()};
+                const int sizes[] = {4, 2, 1};
+                Floats out(batch * heads * dim, NAN), want = out, scratch(heads * capacity);
+                for (int b = 0; b < batch; b++) {
+                    loom_ring ring = {type, (const char *)k[type] + b * capacity * row * sizes[type],
+                                      (const char *)v[type] + b * capacity * row * sizes[type], row,
+                                      key_scales.data() + b * capacity * key_heads, value_scales.data() + b * capacity * key_heads,
+                                      key_heads};
+                    loom_decode call = {&ring, count, newest, dim, heads / key_heads, 0.3f, cap};
+                    loom_attention_decode(
+                        &call, query.data() + b * (heads * dim + 3), alibi ? slopes.data() : nullptr, 0, heads, scratch.data(),
+                        want.data() + b * heads * dim);
+                }
+                decode_kernels::Ring ring = {heads, key_heads, dim, capacity, count, newest, heads * dim + 3, type, 0.3f, cap,
+                                             k[type], v[type], key_scales.data(), value_scales.data(),
+                                             alibi ? slopes.data() : nullptr};
+                launch({heads, batch, 1}, 128, [&] { decode_kernels::attention_decode(ring, query.data(), out.data()); });
+                compare(out, want);
+            }
+    report("attention_decode", 3e-6);
+}
+
+static void check_attention() {
+    check_training_attention();
+    check_decode();
+}
