@@ -9,30 +9,30 @@ public struct CUDADevice: Equatable, Sendable {
     public let multiprocessors: Int
     /// Bytes of shared memory that one block may ask for.
     public let sharedMemoryPerBlock: Int
-    let ordinal: Int32
+    package let ordinal: Int32
 
     /// What the compiler calls it: "sm_90".
     public var architecture: String { "sm_\(capabilityMajor)\(capabilityMinor)" }
 
     /// The numbers of the driver's attributes.
-    enum Attribute: Int32 {
+    package enum Attribute: Int32 {
         case multiprocessors = 16, capabilityMajor = 75, capabilityMinor = 76, sharedMemoryPerBlock = 97
     }
 }
 
 extension CUDADriver {
     /// The oldest driver that loads what NVRTC 12 makes.
-    static let oldestVersion = 12000
+    package static let oldestVersion = 12000
 
     /// The driver of this machine, initialized, with the version of CUDA that it supports (13010 is 13.1).
     /// - Throws: `CUDAError`: no driver, too old, or no GPU.
-    static func start(_ finder: LibraryFinder = .system) throws(CUDAError) -> (driver: CUDADriver, version: Int) {
+    package static func start(_ finder: LibraryFinder = .system) throws(CUDAError) -> (driver: CUDADriver, version: Int) {
         let driver = try CUDADriver(finder.find(.driver))
         return (driver, try driver.start())
     }
 
     /// Initializes; the version of CUDA that the driver supports.
-    func start() throws(CUDAError) -> Int {
+    package func start() throws(CUDAError) -> Int {
         // An old driver may fail to initialize; that it is old is the better thing to say.
         var version: Int32 = 0
         try check(driverVersion(&version), "cuDriverGetVersion")
@@ -44,7 +44,7 @@ extension CUDADriver {
     }
 
     /// - Throws: `CUDAError.noDevice`, `.deviceOutOfRange`, `.deviceTooOld`.
-    func device(_ index: Int) throws(CUDAError) -> CUDADevice {
+    package func device(_ index: Int) throws(CUDAError) -> CUDADevice {
         var count: Int32 = 0
         let status = deviceCount(&count)
         if status == Status.noDevice || (status == 0 && count <= 0) { throw .noDevice }

@@ -2,7 +2,7 @@
 // and dlsym knows nothing of that.
 extension CUDADriver {
     /// - Throws: `CUDAError.functionMissing`.
-    init(_ library: DynamicLibrary) throws(CUDAError) {
+    package init(_ library: DynamicLibrary) throws(CUDAError) {
         typealias OnHandle = @convention(c) (CUDAHandle?) -> Int32
         typealias Create = @convention(c) (Out<CUDAHandle?>, UInt32) -> Int32
         typealias Text = @convention(c) (Int32, Out<UnsafePointer<CChar>?>) -> Int32

@@ -1,61 +1,61 @@
 /// Handles of the driver, which only it looks into.
-typealias CUDAHandle = OpaquePointer
+package typealias CUDAHandle = OpaquePointer
 /// An address on the device.
-typealias DeviceAddress = UInt64
+package typealias DeviceAddress = UInt64
 
 /// The functions of the driver API that Loom calls, with C's types. Each returns 0 or the number of an error.
 ///
 /// It is a table, so that a test can put a function that fails in the place of any of them.
-struct CUDADriver {
-    typealias Out<T> = UnsafeMutablePointer<T>?
+package struct CUDADriver {
+    package typealias Out<T> = UnsafeMutablePointer<T>?
 
     // Start
-    var initialize: (UInt32) -> Int32
-    var driverVersion: (Out<Int32>) -> Int32
-    var errorName: (Int32, Out<UnsafePointer<CChar>?>) -> Int32
-    var errorString: (Int32, Out<UnsafePointer<CChar>?>) -> Int32
+    package var initialize: (UInt32) -> Int32
+    package var driverVersion: (Out<Int32>) -> Int32
+    package var errorName: (Int32, Out<UnsafePointer<CChar>?>) -> Int32
+    package var errorString: (Int32, Out<UnsafePointer<CChar>?>) -> Int32
 
     // Devices
-    var deviceCount: (Out<Int32>) -> Int32
-    var device: (Out<Int32>, Int32) -> Int32
-    var deviceName: (Out<CChar>, Int32, Int32) -> Int32
-    var deviceMemory: (Out<Int>, Int32) -> Int32
-    var deviceAttribute: (Out<Int32>, Int32, Int32) -> Int32
-    var retainPrimaryContext: (Out<CUDAHandle?>, Int32) -> Int32
-    var releasePrimaryContext: (Int32) -> Int32
-    var setCurrentContext: (CUDAHandle?) -> Int32
+    package var deviceCount: (Out<Int32>) -> Int32
+    package var device: (Out<Int32>, Int32) -> Int32
+    package var deviceName: (Out<CChar>, Int32, Int32) -> Int32
+    package var deviceMemory: (Out<Int>, Int32) -> Int32
+    package var deviceAttribute: (Out<Int32>, Int32, Int32) -> Int32
+    package var retainPrimaryContext: (Out<CUDAHandle?>, Int32) -> Int32
+    package var releasePrimaryContext: (Int32) -> Int32
+    package var setCurrentContext: (CUDAHandle?) -> Int32
 
     // Memory
-    var memoryInfo: (Out<Int>, Out<Int>) -> Int32
-    var allocate: (Out<DeviceAddress>, Int) -> Int32
-    var free: (DeviceAddress) -> Int32
-    var allocateHost: (Out<UnsafeMutableRawPointer?>, Int, UInt32) -> Int32
-    var freeHost: (UnsafeMutableRawPointer?) -> Int32
-    var copyToDevice: (DeviceAddress, UnsafeRawPointer?, Int, CUDAHandle?) -> Int32
-    var copyToHost: (UnsafeMutableRawPointer?, DeviceAddress, Int, CUDAHandle?) -> Int32
-    var copyOnDevice: (DeviceAddress, DeviceAddress, Int, CUDAHandle?) -> Int32
-    var fillWords: (DeviceAddress, UInt32, Int, CUDAHandle?) -> Int32
+    package var memoryInfo: (Out<Int>, Out<Int>) -> Int32
+    package var allocate: (Out<DeviceAddress>, Int) -> Int32
+    package var free: (DeviceAddress) -> Int32
+    package var allocateHost: (Out<UnsafeMutableRawPointer?>, Int, UInt32) -> Int32
+    package var freeHost: (UnsafeMutableRawPointer?) -> Int32
+    package var copyToDevice: (DeviceAddress, UnsafeRawPointer?, Int, CUDAHandle?) -> Int32
+    package var copyToHost: (UnsafeMutableRawPointer?, DeviceAddress, Int, CUDAHandle?) -> Int32
+    package var copyOnDevice: (DeviceAddress, DeviceAddress, Int, CUDAHandle?) -> Int32
+    package var fillWords: (DeviceAddress, UInt32, Int, CUDAHandle?) -> Int32
 
     // Streams and events
-    var createStream: (Out<CUDAHandle?>, UInt32) -> Int32
-    var destroyStream: (CUDAHandle?) -> Int32
-    var synchronizeStream: (CUDAHandle?) -> Int32
-    var streamWait: (CUDAHandle?, CUDAHandle?, UInt32) -> Int32
-    var createEvent: (Out<CUDAHandle?>, UInt32) -> Int32
-    var destroyEvent: (CUDAHandle?) -> Int32
-    var recordEvent: (CUDAHandle?, CUDAHandle?) -> Int32
-    var synchronizeEvent: (CUDAHandle?) -> Int32
-    var elapsedTime: (Out<Float>, CUDAHandle?, CUDAHandle?) -> Int32
+    package var createStream: (Out<CUDAHandle?>, UInt32) -> Int32
+    package var destroyStream: (CUDAHandle?) -> Int32
+    package var synchronizeStream: (CUDAHandle?) -> Int32
+    package var streamWait: (CUDAHandle?, CUDAHandle?, UInt32) -> Int32
+    package var createEvent: (Out<CUDAHandle?>, UInt32) -> Int32
+    package var destroyEvent: (CUDAHandle?) -> Int32
+    package var recordEvent: (CUDAHandle?, CUDAHandle?) -> Int32
+    package var synchronizeEvent: (CUDAHandle?) -> Int32
+    package var elapsedTime: (Out<Float>, CUDAHandle?, CUDAHandle?) -> Int32
 
     // Kernels
-    var loadModule: (Out<CUDAHandle?>, UnsafeRawPointer?) -> Int32
-    var unloadModule: (CUDAHandle?) -> Int32
-    var moduleFunction: (Out<CUDAHandle?>, CUDAHandle?, UnsafePointer<CChar>?) -> Int32
-    var setFunctionAttribute: (CUDAHandle?, Int32, Int32) -> Int32
-    var launch: Launch
+    package var loadModule: (Out<CUDAHandle?>, UnsafeRawPointer?) -> Int32
+    package var unloadModule: (CUDAHandle?) -> Int32
+    package var moduleFunction: (Out<CUDAHandle?>, CUDAHandle?, UnsafePointer<CChar>?) -> Int32
+    package var setFunctionAttribute: (CUDAHandle?, Int32, Int32) -> Int32
+    package var launch: Launch
 
     /// Function, blocks in x y z, threads in x y z, bytes of shared memory, stream, addresses of the arguments, nil.
-    typealias Launch = (
+    package typealias Launch = (
         CUDAHandle?, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, CUDAHandle?,
         UnsafeMutablePointer<UnsafeMutableRawPointer?>?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
     ) -> Int32

@@ -51,10 +51,10 @@ public enum CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// 12040 as "12.4".
-    static func version(_ number: Int) -> String { "\(number / 1000).\(number % 1000 / 10)" }
+    package static func version(_ number: Int) -> String { "\(number / 1000).\(number % 1000 / 10)" }
 
     /// Bytes in the largest unit that keeps the number at least one, to one place.
-    static func size(_ bytes: Int) -> String {
+    package static func size(_ bytes: Int) -> String {
         let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
         var value = Double(max(bytes, 0)), unit = 0
         while value >= 1024, unit + 1 < units.count {

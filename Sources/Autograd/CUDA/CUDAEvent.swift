@@ -1,10 +1,10 @@
 /// A mark in a stream: what comes before it is done once it has passed. Two of them measure time on the device.
-final class CUDAEvent {
+package final class CUDAEvent {
     private let driver: CUDADriver
     private let handle: CUDAHandle
 
     /// - Parameter timed: one that only orders streams is cheaper.
-    init(_ driver: CUDADriver, timed: Bool = true) throws(CUDAError) {
+    package init(_ driver: CUDADriver, timed: Bool = true) throws(CUDAError) {
         var handle: CUDAHandle?
         try driver.check(driver.createEvent(&handle, timed ? 0 : 2), "cuEventCreate")
         guard let handle else { throw .call("cuEventCreate", reason: "it gave no event") }
@@ -13,20 +13,20 @@ final class CUDAEvent {
 
     deinit { _ = driver.destroyEvent(handle) }
 
-    func record(in stream: CUDAHandle) throws(CUDAError) {
+    package func record(in stream: CUDAHandle) throws(CUDAError) {
         try driver.check(driver.recordEvent(handle, stream), "cuEventRecord")
     }
 
     /// What follows in `stream` waits for this mark.
-    func hold(_ stream: CUDAHandle) throws(CUDAError) {
+    package func hold(_ stream: CUDAHandle) throws(CUDAError) {
         try driver.check(driver.streamWait(stream, handle, 0), "cuStreamWaitEvent")
     }
 
     /// Waits on the host until the mark has passed.
-    func wait() throws(CUDAError) { try driver.check(driver.synchronizeEvent(handle), "cuEventSynchronize") }
+    package func wait() throws(CUDAError) { try driver.check(driver.synchronizeEvent(handle), "cuEventSynchronize") }
 
     /// Seconds between two marks that have passed.
-    func seconds(since start: CUDAEvent) throws(CUDAError) -> Double {
+    package func seconds(since start: CUDAEvent) throws(CUDAError) -> Double {
         var milliseconds: Float = 0
         try driver.check(driver.elapsedTime(&milliseconds, start.handle, handle), "cuEventElapsedTime")
         return Double(milliseconds) / 1000

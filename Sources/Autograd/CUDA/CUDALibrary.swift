@@ -10,7 +10,7 @@ public enum CUDALibrary: String, Sendable, CaseIterable {
     /// Matrix products.
     case cublasLt
 
-    var title: String {
+    package var title: String {
         switch self {
         case .driver: "NVIDIA's driver (libcuda)"
         case .nvrtc: "CUDA's run-time compiler (NVRTC)"
@@ -18,7 +18,7 @@ public enum CUDALibrary: String, Sendable, CaseIterable {
         }
     }
 
-    var remedy: String {
+    package var remedy: String {
         let toolkit = "Install the CUDA toolkit, or set LOOM_CUDA_LIBRARIES to the folder that holds it after"
         return switch self {
         case .driver: "Install NVIDIA's driver for this GPU, or use --device cpu."
@@ -29,7 +29,7 @@ public enum CUDALibrary: String, Sendable, CaseIterable {
 
     /// File names, the best first. A library newer than the driver makes code that the driver does not load, so those of a later
     /// major version than `driverMajor` are left out.
-    func fileNames(driverMajor: Int) -> [String] {
+    package func fileNames(driverMajor: Int) -> [String] {
         let majors = [13, 12].filter { $0 <= driverMajor }
         return switch self {
         case .driver: ["libcuda.so.1"]
@@ -41,7 +41,7 @@ public enum CUDALibrary: String, Sendable, CaseIterable {
     /// Folders to look in before the system's own way, from the environment: LOOM_CUDA_LIBRARIES (several apart by colons), then
     /// CUDA_PATH and CUDA_HOME. Each may be the folder of the libraries itself, a toolkit's root, or a Python environment that
     /// `pip install` put them into.
-    static func folders(_ environment: [String: String], list: (String) -> [String]) -> [String] {
+    package static func folders(_ environment: [String: String], list: (String) -> [String]) -> [String] {
         var roots = (environment["LOOM_CUDA_LIBRARIES"] ?? "").split(separator: ":").map(String.init)
         roots += ["CUDA_PATH", "CUDA_HOME"].compactMap { environment[$0] }.filter { !$0.isEmpty }
         var found: [String] = []
@@ -59,7 +59,7 @@ public enum CUDALibrary: String, Sendable, CaseIterable {
     }
 
     /// Every path to try, in order. The driver's library belongs to the running kernel module and is the system's to find.
-    func candidates(driverMajor: Int, environment: [String: String], list: (String) -> [String]) -> [String] {
+    package func candidates(driverMajor: Int, environment: [String: String], list: (String) -> [String]) -> [String] {
         let names = fileNames(driverMajor: driverMajor)
         guard self != .driver else { return names }
         let folders = Self.folders(environment, list: list)
@@ -68,14 +68,21 @@ public enum CUDALibrary: String, Sendable, CaseIterable {
 }
 
 /// What finding libraries needs of the system; tests give another one.
-struct LibraryFinder {
-    var environment: [String: String]
+package struct LibraryFinder {
+    package var environment: [String: String]
     /// Names in a folder, none where it cannot be read.
-    var list: (String) -> [String]
+    package var list: (String) -> [String]
     /// Opens a library; nil and why where it cannot be.
-    var open: (String) -> (library: DynamicLibrary?, reason: String)
+    package var open: (String) -> (library: DynamicLibrary?, reason: String)
 
-    static var system: LibraryFinder {
+    package init(
+        environment: [String: String], list: @escaping (String) -> [String],
+        open: @escaping (String) -> (library: DynamicLibrary?, reason: String)
+    ) {
+        (self.environment, self.list, self.open) = (environment, list, open)
+    }
+
+    package static var system: LibraryFinder {
         LibraryFinder(
             environment: ProcessInfo.processInfo.environment,
             list: { (try? FileManager.default.contentsOfDirectory(atPath: $0)) ?? [] },
@@ -84,7 +91,7 @@ struct LibraryFinder {
 
     /// The first library that opens.
     /// - Throws: `CUDAError.libraryMissing`.
-    func find(_ library: CUDALibrary, driverMajor: Int = 13) throws(CUDAError) -> DynamicLibrary {
+    package func find(_ library: CUDALibrary, driverMajor: Int = 13) throws(CUDAError) -> DynamicLibrary {
         let names = library.fileNames(driverMajor: driverMajor)
         var reasons: [String] = []
         for path in library.candidates(driverMajor: driverMajor, environment: environment, list: list) {

@@ -2,14 +2,14 @@
 ///
 /// Used from one thread at a time. Destroying it gives stream and context back; memory that is still allocated goes with the
 /// context when nothing else in the process uses it.
-final class CUDASession {
-    let driver: CUDADriver
-    let device: CUDADevice
-    let stream: CUDAHandle
+package final class CUDASession {
+    package let driver: CUDADriver
+    package let device: CUDADevice
+    package let stream: CUDAHandle
     private let context: CUDAHandle
 
     /// - Throws: `CUDAError`.
-    init(_ driver: CUDADriver, device index: Int = 0) throws(CUDAError) {
+    package init(_ driver: CUDADriver, device index: Int = 0) throws(CUDAError) {
         let device = try driver.device(index)
         var context: CUDAHandle?, stream: CUDAHandle?
         try driver.check(driver.retainPrimaryContext(&context, device.ordinal), "cuDevicePrimaryCtxRetain")
@@ -36,10 +36,10 @@ final class CUDASession {
     }
 
     /// Makes the context that of the calling thread; once a thread is enough.
-    func enter() throws(CUDAError) { try driver.check(driver.setCurrentContext(context), "cuCtxSetCurrent") }
+    package func enter() throws(CUDAError) { try driver.check(driver.setCurrentContext(context), "cuCtxSetCurrent") }
 
     /// Waits for everything that was asked for. An error of an earlier kernel shows here, so `after` names the last one.
-    func synchronize(after kernel: String? = nil) throws(CUDAError) {
+    package func synchronize(after kernel: String? = nil) throws(CUDAError) {
         let status = driver.synchronizeStream(stream)
         guard status != 0 else { return }
         if let kernel { throw .launch(kernel: kernel, reason: driver.reason(status)) }
@@ -49,7 +49,7 @@ final class CUDASession {
     // MARK: Memory
 
     /// Bytes free and in all on the device; other programs' use counts.
-    func memory() throws(CUDAError) -> (free: Int, total: Int) {
+    package func memory() throws(CUDAError) -> (free: Int, total: Int) {
         var free = 0, total = 0
         try driver.check(driver.memoryInfo(&free, &total), "cuMemGetInfo")
         return (free, total)
@@ -57,7 +57,7 @@ final class CUDASession {
 
     /// Device memory, aligned to 256 bytes at least. Zero bytes get the address 0, as the driver refuses them.
     /// - Throws: `CUDAError.outOfMemory` with the sizes.
-    func allocate(byteCount: Int) throws(CUDAError) -> DeviceAddress {
+    package func allocate(byteCount: Int) throws(CUDAError) -> DeviceAddress {
         guard byteCount > 0 else { return 0 }
         var address: DeviceAddress = 0
         let status = driver.allocate(&address, byteCount)
@@ -70,26 +70,26 @@ final class CUDASession {
         return address
     }
 
-    func free(_ address: DeviceAddress) throws(CUDAError) {
+    package func free(_ address: DeviceAddress) throws(CUDAError) {
         guard address != 0 else { return }
         try driver.check(driver.free(address), "cuMemFree")
     }
 
     /// Copies in the stream's order. The bytes must stay until the stream has come to the copy; memory of the host that is not
     /// page-locked is staged by the driver before this returns.
-    func upload(_ bytes: UnsafeRawBufferPointer, to address: DeviceAddress) throws(CUDAError) {
+    package func upload(_ bytes: UnsafeRawBufferPointer, to address: DeviceAddress) throws(CUDAError) {
         guard let start = bytes.baseAddress, bytes.count > 0 else { return }
         try driver.check(driver.copyToDevice(address, start, bytes.count, stream), "cuMemcpyHtoDAsync")
     }
 
     /// Copies and waits for it.
-    func download(_ address: DeviceAddress, to bytes: UnsafeMutableRawBufferPointer) throws(CUDAError) {
+    package func download(_ address: DeviceAddress, to bytes: UnsafeMutableRawBufferPointer) throws(CUDAError) {
         guard let start = bytes.baseAddress, bytes.count > 0 else { return }
         try driver.check(driver.copyToHost(start, address, bytes.count, stream), "cuMemcpyDtoHAsync")
         try synchronize()
     }
 
-    func copy(from source: DeviceAddress, to target: DeviceAddress, byteCount: Int) throws(CUDAError) {
+    package func copy(from source: DeviceAddress, to target: DeviceAddress, byteCount: Int) throws(CUDAError) {
         guard byteCount > 0 else { return }
         try driver.check(driver.copyOnDevice(target, source, byteCount, stream), "cuMemcpyDtoDAsync")
     }

@@ -1,13 +1,17 @@
 import Foundation
 
 /// A library opened while running. It stays open: kernels and contexts live in it until the process ends.
-struct DynamicLibrary {
+package struct DynamicLibrary {
     /// What was opened, for messages.
-    let path: String
+    package let path: String
     /// The address of a function by name; nil where the library has none such.
-    let symbol: (String) -> UnsafeMutableRawPointer?
+    package let symbol: (String) -> UnsafeMutableRawPointer?
 
-    static func open(_ path: String) -> (library: DynamicLibrary?, reason: String) {
+    package init(path: String, symbol: @escaping (String) -> UnsafeMutableRawPointer?) {
+        (self.path, self.symbol) = (path, symbol)
+    }
+
+    package static func open(_ path: String) -> (library: DynamicLibrary?, reason: String) {
         // dlsym takes a handle that is optional on one system and not on the other.
         guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
             return (nil, dlerror().map { String(cString: $0) } ?? "")
@@ -18,7 +22,7 @@ struct DynamicLibrary {
 
     /// A function as its C type. The caller answers for the type: nothing here can check it.
     /// - Throws: `CUDAError.functionMissing`.
-    func function<Function>(_ name: String, as type: Function.Type) throws(CUDAError) -> Function {
+    package func function<Function>(_ name: String, as type: Function.Type) throws(CUDAError) -> Function {
         guard let address = symbol(name) else { throw .functionMissing(name, library: path) }
         return unsafeBitCast(address, to: type)
     }

@@ -2,12 +2,14 @@ import Foundation
 
 /// Machine code on disk, so that a kernel is compiled once on a machine. A file is named for everything that its bytes depend on:
 /// source, options, architecture and compiler. A changed source is another file; nothing is ever stale.
-struct KernelCache {
+package struct KernelCache {
     /// Nil keeps nothing.
-    let folder: URL?
+    package let folder: URL?
+
+    package init(folder: URL?) { self.folder = folder }
 
     /// $LOOM_CUDA_CACHE, else $XDG_CACHE_HOME/loom/cuda, else ~/.cache/loom/cuda.
-    static func standard(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> KernelCache {
+    package static func standard(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> KernelCache {
         func given(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         let path =
             given("LOOM_CUDA_CACHE") ?? given("XDG_CACHE_HOME").map { $0 + "/loom/cuda" } ?? given("HOME").map { $0 + "/.cache/loom/cuda" }
@@ -15,7 +17,7 @@ struct KernelCache {
     }
 
     /// The name of the file for one family.
-    static func key(_ source: CUDASource, architecture: String, compiler: Int) -> String {
+    package static func key(_ source: CUDASource, architecture: String, compiler: Int) -> String {
         let parts = [source.text] + NVRTC.options(architecture: architecture) + [String(compiler)]
         // FNV-1a over 128 bits in two halves with different starts: this tells sources apart and defends against nobody.
         var halves: (UInt64, UInt64) = (0xcbf2_9ce4_8422_2325, 0x9e37_79b9_7f4a_7c15)
@@ -31,7 +33,7 @@ struct KernelCache {
     }
 
     /// The code of a family: from disk, or compiled and then kept. A folder that cannot be written costs only time.
-    func machineCode(_ source: CUDASource, architecture: String, compiler: NVRTC) throws(CUDAError) -> [UInt8] {
+    package func machineCode(_ source: CUDASource, architecture: String, compiler: NVRTC) throws(CUDAError) -> [UInt8] {
         let name = Self.key(source, architecture: architecture, compiler: try compiler.versionNumber())
         let file = folder?.appendingPathComponent(name)
         if let file, let kept = try? Data(contentsOf: file), Self.isWhole(kept) { return [UInt8](kept) }
@@ -45,5 +47,5 @@ struct KernelCache {
     }
 
     /// Whether a file is an ELF image of some size, as a cubin is; the driver checks the rest.
-    static func isWhole(_ data: Data) -> Bool { data.count > 64 && data.prefix(4) == Data([0x7f, 0x45, 0x4c, 0x46]) }
+    package static func isWhole(_ data: Data) -> Bool { data.count > 64 && data.prefix(4) == Data([0x7f, 0x45, 0x4c, 0x46]) }
 }

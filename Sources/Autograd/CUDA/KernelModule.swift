@@ -1,5 +1,5 @@
 /// One family's kernels on the device.
-final class KernelModule {
+package final class KernelModule {
     private let session: CUDASession
     private let module: CUDAHandle
     private var functions: [String: CUDAHandle] = [:]
@@ -7,7 +7,7 @@ final class KernelModule {
     private var allowed: [String: Int] = [:]
 
     /// - Parameter code: a cubin for the session's device.
-    init(_ session: CUDASession, code: [UInt8]) throws(CUDAError) {
+    package init(_ session: CUDASession, code: [UInt8]) throws(CUDAError) {
         var module: CUDAHandle?
         let status = code.withUnsafeBytes { session.driver.loadModule(&module, $0.baseAddress) }
         try session.driver.check(status, "cuModuleLoadData")
@@ -19,7 +19,7 @@ final class KernelModule {
 
     /// Asks for a kernel to run after what the stream has; returns at once.
     /// - Throws: `CUDAError.launch` with the kernel's name, `.geometry`.
-    func launch(_ name: String, _ geometry: LaunchGeometry, _ arguments: KernelArguments) throws(CUDAError) {
+    package func launch(_ name: String, _ geometry: LaunchGeometry, _ arguments: KernelArguments) throws(CUDAError) {
         try geometry.check(kernel: name, device: session.device)
         let function = try function(name)
         try allowShared(geometry.sharedBytes, name, function)
@@ -50,14 +50,14 @@ final class KernelModule {
 }
 
 /// A kernel's arguments, in order, each of 8 or 4 bytes or a struct as C lays it out. The types must be the kernel's own.
-struct KernelArguments {
+package struct KernelArguments {
     private var bytes: [UInt8] = []
     private var starts: [Int] = []
 
-    init() {}
+    package init() {}
 
     /// Appends a value of a trivial type.
-    mutating func append<Value: BitwiseCopyable>(_ value: Value) {
+    package mutating func append<Value: BitwiseCopyable>(_ value: Value) {
         // As aligned as any argument needs to be, counted from memory that is aligned so.
         bytes += [UInt8](repeating: 0, count: (16 - bytes.count % 16) % 16)
         starts.append(bytes.count)
@@ -65,7 +65,7 @@ struct KernelArguments {
     }
 
     /// The driver copies the arguments before `body` returns.
-    func withPointers<Result>(_ body: (UnsafeMutablePointer<UnsafeMutableRawPointer?>?) -> Result) -> Result {
+    package func withPointers<Result>(_ body: (UnsafeMutablePointer<UnsafeMutableRawPointer?>?) -> Result) -> Result {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 16)
         defer { memory.deallocate() }
         memory.copyBytes(from: bytes)
@@ -73,5 +73,5 @@ struct KernelArguments {
         return pointers.withUnsafeMutableBufferPointer { body($0.baseAddress) }
     }
 
-    var count: Int { starts.count }
+    package var count: Int { starts.count }
 }

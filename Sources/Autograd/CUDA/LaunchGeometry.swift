@@ -1,46 +1,50 @@
 /// How many blocks of how many threads run a kernel.
-struct LaunchGeometry: Equatable, Sendable {
+package struct LaunchGeometry: Equatable, Sendable {
     /// Blocks in x, y and z.
-    var blocks: (x: Int, y: Int, z: Int)
+    package var blocks: (x: Int, y: Int, z: Int)
     /// Threads a block, all in x.
-    var threads: Int
+    package var threads: Int
     /// Bytes of shared memory a block gets besides what the kernel declares.
-    var sharedBytes = 0
+    package var sharedBytes = 0
 
-    static func == (a: LaunchGeometry, b: LaunchGeometry) -> Bool {
+    package init(blocks: (x: Int, y: Int, z: Int), threads: Int, sharedBytes: Int = 0) {
+        (self.blocks, self.threads, self.sharedBytes) = (blocks, threads, sharedBytes)
+    }
+
+    package static func == (a: LaunchGeometry, b: LaunchGeometry) -> Bool {
         a.blocks == b.blocks && a.threads == b.threads && a.sharedBytes == b.sharedBytes
     }
 
     /// Threads of every kernel that does not say otherwise. The kernels' reductions rely on whole warps.
-    static let threads = 256
+    package static let threads = 256
 
     /// One thread an element, up to so many blocks that the device is full several times over; kernels stride over the rest.
-    static func elements(_ count: Int, on multiprocessors: Int) -> LaunchGeometry {
+    package static func elements(_ count: Int, on multiprocessors: Int) -> LaunchGeometry {
         let wanted = max(1, (max(count, 1) - 1) / threads + 1)
         return LaunchGeometry(blocks: (min(wanted, max(1, multiprocessors) * 32), 1, 1), threads: threads)
     }
 
     /// One block a row, `threads` sized to the row: whole warps, at most 256.
-    static func rows(_ rows: Int, columns: Int) -> LaunchGeometry {
+    package static func rows(_ rows: Int, columns: Int) -> LaunchGeometry {
         let warps = max(1, min(threads / 32, (max(columns, 1) - 1) / 32 + 1))
         return LaunchGeometry(blocks: (min(max(rows, 1), largestGrid.x), 1, 1), threads: warps * 32)
     }
 
-    /// Limits of every device that Loom runs on.
-    static let largestGrid = (x: Int(Int32.max), y: 65535, z: 65535)
-    static let mostThreads = 1024
+    /// The limit of every device that Loom runs on, and that which the kernels are compiled for.
+    package static let largestGrid = (x: Int(Int32.max), y: 65535, z: 65535)
+    package static let mostThreads = 256
 
     /// - Throws: `CUDAError.geometry`, before the driver gives a number for it.
-    func check(kernel: String, device: CUDADevice) throws(CUDAError) {
+    package func check(kernel: String, device: CUDADevice) throws(CUDAError) {
         func refuse(_ problem: String) -> CUDAError { .geometry(kernel: kernel, problem: problem) }
-        guard threads >= 1, threads <= Self.mostThreads else { throw refuse("\(threads) threads a block, of 1 to \(Self.mostThreads)") }
+        guard (1...Self.mostThreads).contains(threads) else { throw refuse("\(threads) threads a block, of 1 to \(Self.mostThreads)") }
         let limit = Self.largestGrid
         guard (1...limit.x).contains(blocks.x), (1...limit.y).contains(blocks.y), (1...limit.z).contains(blocks.z) else {
             throw refuse("\(blocks.x) × \(blocks.y) × \(blocks.z) blocks, of at most \(limit.x) × \(limit.y) × \(limit.z)")
         }
         guard sharedBytes >= 0, sharedBytes <= device.sharedMemoryPerBlock else {
-            throw refuse(
-                "\(CUDAError.size(sharedBytes)) of shared memory a block, of \(CUDAError.size(device.sharedMemoryPerBlock)) on \(device.name)")
+            let most = CUDAError.size(device.sharedMemoryPerBlock)
+            throw refuse("\(CUDAError.size(sharedBytes)) of shared memory a block, of \(most) on \(device.name)")
         }
     }
 }

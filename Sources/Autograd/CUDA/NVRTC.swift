@@ -1,21 +1,21 @@
 /// CUDA's run-time compiler: the functions that Loom calls, as a table that tests can fill with others.
-struct NVRTC {
-    typealias Out<T> = UnsafeMutablePointer<T>?
-    typealias Text = UnsafePointer<CChar>?
+package struct NVRTC {
+    package typealias Out<T> = UnsafeMutablePointer<T>?
+    package typealias Text = UnsafePointer<CChar>?
 
-    var version: (Out<Int32>, Out<Int32>) -> Int32
-    var errorString: (Int32) -> Text
+    package var version: (Out<Int32>, Out<Int32>) -> Int32
+    package var errorString: (Int32) -> Text
     /// Program, source, name, number of headers, their texts, their names.
-    var create: (Out<CUDAHandle?>, Text, Text, Int32, UnsafePointer<Text>?, UnsafePointer<Text>?) -> Int32
-    var destroy: (Out<CUDAHandle?>) -> Int32
-    var compile: (CUDAHandle?, Int32, UnsafePointer<Text>?) -> Int32
-    var codeSize: (CUDAHandle?, Out<Int>) -> Int32
-    var code: (CUDAHandle?, Out<CChar>) -> Int32
-    var logSize: (CUDAHandle?, Out<Int>) -> Int32
-    var log: (CUDAHandle?, Out<CChar>) -> Int32
+    package var create: (Out<CUDAHandle?>, Text, Text, Int32, UnsafePointer<Text>?, UnsafePointer<Text>?) -> Int32
+    package var destroy: (Out<CUDAHandle?>) -> Int32
+    package var compile: (CUDAHandle?, Int32, UnsafePointer<Text>?) -> Int32
+    package var codeSize: (CUDAHandle?, Out<Int>) -> Int32
+    package var code: (CUDAHandle?, Out<CChar>) -> Int32
+    package var logSize: (CUDAHandle?, Out<Int>) -> Int32
+    package var log: (CUDAHandle?, Out<CChar>) -> Int32
 
     /// - Throws: `CUDAError.functionMissing`.
-    init(_ library: DynamicLibrary) throws(CUDAError) {
+    package init(_ library: DynamicLibrary) throws(CUDAError) {
         typealias Size = @convention(c) (CUDAHandle?, Out<Int>) -> Int32
         typealias Bytes = @convention(c) (CUDAHandle?, Out<CChar>) -> Int32
         version = try library.function("nvrtcVersion", as: (@convention(c) (Out<Int32>, Out<Int32>) -> Int32).self)
@@ -33,7 +33,7 @@ struct NVRTC {
     }
 
     /// As CUDA counts: 13010 is 13.1.
-    func versionNumber() throws(CUDAError) -> Int {
+    package func versionNumber() throws(CUDAError) -> Int {
         var major: Int32 = 0, minor: Int32 = 0
         try check(version(&major, &minor), "nvrtcVersion")
         return Int(major) * 1000 + Int(minor) * 10
@@ -41,13 +41,13 @@ struct NVRTC {
 
     /// How every kernel is compiled. Products and sums stay apart unless a kernel says fma: then the device computes what the
     /// source says, as do the tests, which compile the same source for the host.
-    static func options(architecture: String) -> [String] {
+    package static func options(architecture: String) -> [String] {
         ["--gpu-architecture=\(architecture)", "--std=c++17", "--fmad=false"]
     }
 
     /// Machine code (a cubin) for one architecture, as "sm_90".
     /// - Throws: `CUDAError.compilation` with the compiler's log.
-    func machineCode(_ source: CUDASource, architecture: String) throws(CUDAError) -> [UInt8] {
+    package func machineCode(_ source: CUDASource, architecture: String) throws(CUDAError) -> [UInt8] {
         var program: CUDAHandle?
         let name = source.name + ".cu"
         try check(create(&program, source.text, name, 0, nil, nil), "nvrtcCreateProgram")
