@@ -21,6 +21,7 @@ def library():
     place = pathlib.Path(sysconfig.get_paths()["purelib"]) / "nvidia"
     found = sorted(place.glob("**/libnvrtc.so.*"))
     if not found:
+        print(f"NVRTC is not in {place}: pip install nvidia-cuda-nvrtc", file=sys.stderr)
         raise SystemExit(75)
     return ctypes.CDLL(str(found[0]))
 
