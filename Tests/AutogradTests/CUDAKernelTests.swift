@@ -92,7 +92,31 @@ struct CUDAKernelTests {
         #expect(asked == [8, 100 << 10])
     }
 
+    @Test func attentionTilesFitTheDevice() throws {
+        let driver = try StubDriver.load(), device = try driver.device(0)
+        for (dim, rows) in [(64, 32), (128, 32), (256, 32), (512, 16), (4096, 2), (9000, 1)] {
+            let tiles = try AttentionTiles(headDim: dim, device: device)
+            #expect(tiles.rows == rows && tiles.keysBytes <= device.sharedMemoryPerBlock)
+            #expect(tiles.forwardBytes <= tiles.keysBytes && tiles.queriesBytes <= tiles.keysBytes)
+            let geometry = tiles.geometry(count: 33, heads: 12, batch: 4, sharedBytes: tiles.keysBytes)
+            #expect(geometry.blocks == ((33 + rows - 1) / rows, 12, 4))
+            try geometry.check(kernel: "attention_keys", device: device)
+        }
+        #expect(throws: CUDAError.self) { _ = try AttentionTiles(headDim: 50_000, device: device) }
+        #expect(throws: CUDAError.self) { _ = try AttentionTiles(headDim: .max, device: device) }
+        #expect(throws: CUDAError.self) { _ = try AttentionTiles(headDim: 0, device: device) }
+    }
+
     // MARK: Sources
+
+    /// With LOOM_CUDA_LIBRARIES naming a folder that holds NVRTC, the real one compiles every family; it needs no GPU.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["LOOM_CUDA_LIBRARIES"] != nil), arguments: CUDASource.all)
+    func theRealCompilerTakesThem(_ source: CUDASource) throws {
+        let nvrtc = try NVRTC(LibraryFinder.system.find(.nvrtc))
+        #expect(try nvrtc.versionNumber() >= 12000)
+        #expect(KernelCache.isWhole(Data(try nvrtc.machineCode(source, architecture: "sm_90"))))
+        #expect(throws: CUDAError.self) { _ = try nvrtc.machineCode(source, architecture: "sm_1") }
+    }
 
     @Test func kernelsHaveNamesOfTheirOwn() {
         let names = CUDASource.all.flatMap(\.kernels)

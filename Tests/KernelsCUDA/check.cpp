@@ -45,6 +45,9 @@ namespace optimizers {
 namespace muon {
 #include "muon.cu"
 }
+namespace products {
+#include "products.cu"
+}
 namespace attention_kernels {
 #include "attention.cu"
 }

@@ -13,8 +13,8 @@ public struct CUDASource: Sendable {
 
     /// Every family.
     public static let all = [
-        random, elementwise, activations, columns, sums, normalization, heads, embedding, loss, optimizers, muon, attention,
-        attentionBackward, decode, quantization,
+        random, elementwise, activations, columns, sums, normalization, heads, embedding, loss, optimizers, muon, products,
+        attention, attentionBackward, decode, quantization,
     ]
 
     /// The names of the kernels in `body`, in order.
