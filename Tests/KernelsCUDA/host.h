@@ -1,8 +1,9 @@
 // CUDA's words for a C++ compiler on the host, so that the kernels' own text runs here: one block after another, a block's threads
 // as fibers on one thread of the system.
 //
-// A fiber runs until it must wait for others: at __syncthreads, in a warp's exchange of values, or at its end. Whose turn is next
-// is a shuffled order, another one at every turn: a kernel that needs a barrier it does not have gives other results by and by.
+// A fiber runs until it must wait for others: at __syncthreads, in a warp's exchange of values, or at its end. Warps come in an order
+// that chance gives, each as far ahead of the others as barriers let it, and a warp's lanes in another order at every turn: a kernel
+// that lacks a barrier it needs gives wrong results sooner or later.
 // Checked while running: that all threads of a block come to a barrier, and all lanes of a warp to an exchange. Shared memory is
 // filled with NaN before each block where it is dynamic; where a kernel declares it, it is what the block before left.
 // What this is not: memory of a device, its caches, its order of writes, and its versions of the functions of mathematics.
@@ -81,26 +82,36 @@ static unsigned host_below(unsigned n) {
     return (unsigned)((host_random >> 33) % n);
 }
 
-/// Lets those go on whom nothing keeps: a warp whose lanes have all come to an exchange; else the block at a barrier.
-static bool host_release() {
-    bool some = false;
-    int at_barrier = 0, done = 0;
-    for (int warp = 0; warp < host_block.threads; warp += 32) {
-        int exchanging = 0, others = 0;
-        for (int t = warp; t < warp + 32; t++) {
-            host_state state = host_block.fibers[t].state;
-            exchanging += state == HOST_AT_EXCHANGE;
-            others += state != HOST_AT_EXCHANGE;
-            at_barrier += state == HOST_AT_BARRIER;
-            done += state == HOST_DONE;
-        }
-        if (exchanging == 0) continue;
-        if (others > 0) host_fail("some lanes of a warp came to an exchange, and others did not");
-        for (int t = warp; t < warp + 32; t++) host_block.fibers[t].state = HOST_READY;
-        some = true;
+/// Puts 0 ..< n into an order that chance gives.
+static void host_shuffle(int *order, int n) {
+    for (int i = 0; i < n; i++) {
+        int other = (int)host_below((unsigned)i + 1);
+        order[i] = order[other];
+        order[other] = i;
     }
-    if (some || done == host_block.threads) return some;
-    if (at_barrier < host_block.threads) host_fail("some threads of a block came to a barrier, and others did not");
+}
+
+/// Runs a warp until its lanes have ended or stand at a barrier.
+static void host_run_warp(int warp) {
+    int order[32];
+    for (;;) {
+        host_shuffle(order, 32);
+        for (int lane : order)
+            if (host_block.fibers[32 * warp + lane].state == HOST_READY) host_resume(32 * warp + lane);
+        int exchanging = 0;
+        for (int lane = 0; lane < 32; lane++) exchanging += host_block.fibers[32 * warp + lane].state == HOST_AT_EXCHANGE;
+        if (exchanging == 0) return;
+        if (exchanging < 32) host_fail("some lanes of a warp came to an exchange, and others did not");
+        for (int lane = 0; lane < 32; lane++) host_block.fibers[32 * warp + lane].state = HOST_READY;
+    }
+}
+
+/// Lets a block that stands at a barrier go on; false at its end.
+static bool host_pass_barrier() {
+    int waiting = 0;
+    for (int t = 0; t < host_block.threads; t++) waiting += host_block.fibers[t].state == HOST_AT_BARRIER;
+    if (waiting == 0) return false;
+    if (waiting < host_block.threads) host_fail("some threads of a block came to a barrier, and others did not");
     for (int t = 0; t < host_block.threads; t++) host_block.fibers[t].state = HOST_READY;
     return true;
 }
@@ -121,17 +132,11 @@ static void host_run_block() {
         fiber.started = false;
         fiber.state = HOST_READY;
     }
-    int order[HOST_THREADS];
-    for (int t = 0; t < host_block.threads; t++) order[t] = t;
+    int order[HOST_THREADS / 32];
     do {
-        for (int t = host_block.threads - 1; t > 0; t--) {
-            int other = (int)host_below((unsigned)t + 1), swap = order[t];
-            order[t] = order[other];
-            order[other] = swap;
-        }
-        for (int t = 0; t < host_block.threads; t++)
-            if (host_block.fibers[order[t]].state == HOST_READY) host_resume(order[t]);
-    } while (host_release());
+        host_shuffle(order, host_block.threads / 32);
+        for (int i = 0; i < host_block.threads / 32; i++) host_run_warp(order[i]);
+    } while (host_pass_barrier());
 }
 
 /// Runs a kernel on `blocks` blocks of `threads` threads: launch(blocks, threads, [&] { kernel(…); }).
