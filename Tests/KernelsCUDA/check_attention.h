@@ -106,6 +106,8 @@ static void check_training_attention() {
         {2, 2, 1, 5, 9, 30, 21, 0, all, 8, 0, 0.1f, false, true},    // queries after a past
         {1, 2, 2, 16, 6, 50, 60, 16, 30, 16, 5, 0, true, false},     // a ring's past, window
         {1, 1, 1, 4, 10, 6, 0, 4, all, 8, 0, 0, false, false},       // queries that see nothing
+        {1, 1, 1, 4, 20, 6, 0, 12, all, 8, 0, 0, false, false},      // a whole tile of them
+        {1, 1, 1, 4, 4, 20, 0, 0, all, 8, 0, 0, false, false},       // a tile of keys that nobody sees
         {1, 1, 1, 3, 1, 1, 0, 0, 0, 32, 0, 0, false, false},         // one of each
     };
     for (const Case &t : cases) check_one(t);

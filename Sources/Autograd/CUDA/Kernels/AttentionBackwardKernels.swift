@@ -77,6 +77,7 @@ extension CUDASource {
                         }
                     }
                 }
+                __syncthreads();  // where no query sees the tile, the zeros are other threads'
                 EACH_IN_BLOCK(e, tile * dim) {
                     SPLIT(e, dim, j, d);
                     Size row = b * call.keys + start + j;
@@ -113,7 +114,7 @@ extension CUDASource {
                         sums[i * wide + d] = sum;
                     }
                 }
-                // Each thread reads the sums that it wrote itself.
+                __syncthreads();  // where no key is seen, the zeros are other threads'
                 EACH_IN_BLOCK(e, tile * dim) {
                     SPLIT(e, dim, i, d);
                     if (first + i >= call.queries) continue;
