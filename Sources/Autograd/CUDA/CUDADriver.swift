@@ -5,6 +5,8 @@ package typealias DeviceAddress = UInt64
 
 /// The functions of the driver API that Loom calls, with C's types. Each returns 0 or the number of an error.
 ///
+/// Not yet run against a real driver: names and types follow cuda.h of CUDA 13, and only the tests' stub has answered to them.
+///
 /// It is a table, so that a test can put a function that fails in the place of any of them.
 package struct CUDADriver {
     package typealias Out<T> = UnsafeMutablePointer<T>?

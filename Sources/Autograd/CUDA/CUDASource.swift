@@ -2,6 +2,9 @@
 ///
 /// The text lies in Swift files, one a family, so that a program built anywhere carries it; Tests/KernelsCUDA compiles the same
 /// text for the host, where a block's threads are fibers, and holds it against the CPU's kernels.
+///
+/// Not yet run on a GPU: no kernel here has. That they compile for sm_80, sm_90 and sm_100, and compute what they should on the host,
+/// is all that is known; the device's functions of mathematics, its memory and every speed are unproven.
 public struct CUDASource: Sendable {
     /// "elementwise".
     public let name: String
