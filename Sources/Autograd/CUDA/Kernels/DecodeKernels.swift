@@ -1,11 +1,10 @@
 extension CUDASource {
     /// Numbers kept in fewer bits, as `Kernels/quantization.c` makes them.
     static let typedValues = #"""
-        enum { FLOAT32, BFLOAT16, INT8 };
         // Element i as a number, without its scale.
         DEVICE float typed_value(int type, const void *data, Size i) {
             if (type == FLOAT32) return ((const float *)data)[i];
-            if (type == BFLOAT16) return float_of((u32)((const unsigned short *)data)[i] << 16);
+            if (type == BFLOAT16) return widened(((const unsigned short *)data)[i]);
             return (float)((const signed char *)data)[i];
         }
 

@@ -33,6 +33,28 @@ extension CUDASource {
 
         DEVICE void put(float *y, float value, int accumulate) { *y = accumulate ? *y + value : value; }
 
+        enum { FLOAT32, BFLOAT16, INT8 };
+        DEVICE float widened(unsigned short x) { return float_of((u32)x << 16); }
+        // To the nearest, ties to even; NaN stays NaN.
+        DEVICE unsigned short narrowed(float x) {
+            u32 bits = bits_of(x), rounded = (bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
+            return (unsigned short)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : rounded);
+        }
+
+        // Elements of a type that is known when the kernel runs: activations and their gradients are FLOAT32 or BFLOAT16, whatever
+        // the run's precision; arithmetic is float32 always. A null array has data of null.
+        struct Array { void *data; Size type; };
+        DEVICE float get(Array x, Size i) {
+            return x.type == FLOAT32 ? ((const float *)x.data)[i] : widened(((const unsigned short *)x.data)[i]);
+        }
+        DEVICE void set(Array y, Size i, float value) {
+            if (y.type == FLOAT32) ((float *)y.data)[i] = value; else ((unsigned short *)y.data)[i] = narrowed(value);
+        }
+        DEVICE void put(Array y, Size i, float value, int accumulate) { set(y, i, accumulate ? get(y, i) + value : value); }
+        // The elements from number n on.
+        DEVICE Array tail(Array x, Size n) { return Array{(char *)x.data + n * (x.type == FLOAT32 ? 4 : 2), x.type}; }
+
+
         template <typename T> DEVICE T warp_sum(T value) {
             for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(0xffffffffu, value, step);
             return value;

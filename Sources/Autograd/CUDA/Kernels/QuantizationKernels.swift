@@ -3,12 +3,8 @@ extension CUDASource {
     static let quantization = CUDASource(
         name: "quantization",
         body: typedValues + #"""
-            // To the nearest, ties to even; NaN stays NaN.
             KERNEL(to_bfloat16)(const float *x, unsigned short *y, Size n) {
-                EACH(i, n) {
-                    u32 bits = bits_of(x[i]), rounded = (bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
-                    y[i] = (unsigned short)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : rounded);
-                }
+                EACH(i, n) y[i] = narrowed(x[i]);
             }
             KERNEL(from_bfloat16)(const unsigned short *x, float *y, Size n) {
                 EACH(i, n) y[i] = typed_value(BFLOAT16, x, i);
