@@ -47,8 +47,10 @@ extension Model {
     /// Bytes that the tensors of one training step take at their most, weights and optimizer state left out: found by
     /// running the step over shapes without memory.
     /// - Throws: `ConfigError`, as making the model does.
-    public static func activationBytes(_ config: ModelConfig, vocabulary: Int, batch: Int) throws -> Int {
-        let context = Context.shapesOnly()
+    public static func activationBytes(
+        _ config: ModelConfig, vocabulary: Int, batch: Int, activationType: DType = .float32
+    ) throws -> Int {
+        let context = Context.shapesOnly(activationType: activationType)
         let model = try Model(config, vocabulary: vocabulary)
         model.materialize(on: context, training: true)
         let before = context.pool.bytesInUse

@@ -132,7 +132,7 @@ public final class Model {
     public func lastLogits(_ pass: Pass) -> Tensor {
         let x = hidden(pass)
         guard pass.time > 1 else { return head.logits(x) }
-        let last = x.context.empty([pass.batch, 1, size.width])
+        let last = x.context.empty([pass.batch, 1, size.width], x.dtype)
         for b in 0..<pass.batch {
             let row = b * pass.time + pass.time - 1
             x.backend.copy(x.view(at: row * size.width, [size.width]), to: last.view(at: b * size.width, [size.width]))
@@ -163,7 +163,7 @@ public final class Model {
         let chunk = max(1, (16 << 20) / size.paddedVocabulary)
         return stride(from: 0, to: rows.count, by: chunk).flatMap { first in
             let range = first..<min(first + chunk, rows.count)
-            let picked = context.empty([range.count, size.width])
+            let picked = context.empty([range.count, size.width], x.dtype)
             for (place, row) in rows[range].enumerated() {
                 x.backend.copy(x.view(at: row * size.width, [size.width]), to: picked.view(at: place * size.width, [size.width]))
             }

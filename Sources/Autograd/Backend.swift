@@ -6,11 +6,23 @@ public protocol Backend: AnyObject {
     /// "cpu", "cuda", "shapes".
     var name: String { get }
 
+    /// What computes, for people: "2 threads", "NVIDIA H100 80GB HBM3".
+    var title: String { get }
+    /// Bytes of memory that the device has in all; nil for one that has none to run out of.
+    var memoryByteCount: Int? { get }
+    /// Why the device cannot be relied on any more: the first thing that failed. Operations asked for after it do nothing, and what is
+    /// fetched is zero. Nil on a device that does not fail.
+    var failure: (any Error)? { get }
+    /// Waits until everything that was asked for has been done.
+    func synchronize()
+
     // Memory
-    func allocate(byteCount: Int) -> UnsafeMutableRawPointer?
+    /// - Parameter reclaim: gives back memory that is kept for reuse; called where the device has no more.
+    func allocate(byteCount: Int, reclaim: () -> Void) -> UnsafeMutableRawPointer?
     func deallocate(_ pointer: UnsafeMutableRawPointer?, byteCount: Int)
     func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor)
     func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer)
+    /// The types may differ where both are floating-point.
     func copy(_ x: Tensor, to y: Tensor)
     /// float32 to bfloat16, or to int8 with the scales that y has room for.
     func compress(_ x: Tensor, into y: Tensor)
@@ -105,6 +117,11 @@ public protocol Backend: AnyObject {
     func sumOfSquares(_ x: Tensor) -> Double
     /// The first element that is NaN or infinite.
     func firstNotFinite(_ x: Tensor) -> Int?
+}
+
+extension Backend {
+    public var failure: (any Error)? { nil }
+    public func synchronize() {}
 }
 
 /// Pointwise non-linearities. `gelu` is x·Φ(x) by the error function, `geluTanh` its usual approximation.

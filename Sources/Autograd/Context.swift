@@ -4,18 +4,34 @@
 public final class Context {
     public let backend: any Backend
     public let pool: BufferPool
+    /// The type of activations and of gradients by them: what leaves a look-up has it, and operations hand it on. Parameters, their
+    /// gradients, statistics and losses are float32 whatever it is.
+    public let activationType: DType
     var tape: Tape?
 
-    public init(backend: any Backend) {
+    public init(backend: any Backend, activationType: DType = .float32) {
+        precondition(activationType == .float32 || activationType == .bfloat16, "activations in \(activationType)")
         self.backend = backend
+        self.activationType = activationType
         pool = BufferPool(backend: backend)
+    }
+
+    /// What computes and in what type, for people: "2 threads", "NVIDIA H100 80GB HBM3 in bfloat16".
+    public var title: String { activationType == .float32 ? backend.title : "\(backend.title) in \(activationType.rawValue)" }
+
+    /// Says why the device failed, where it has: everything computed since is worthless.
+    /// - Throws: what the backend says, as `CUDAError`.
+    public func check() throws {
+        if let failure = backend.failure { throw failure }
     }
 
     /// A CPU with `threads` threads; by default one a core.
     public static func cpu(threads: Int? = nil) -> Context { Context(backend: CPUBackend(threads: threads)) }
 
     /// A device without memory or arithmetic: a pass over it measures what a real one would need.
-    public static func shapesOnly() -> Context { Context(backend: ShapeBackend()) }
+    public static func shapesOnly(activationType: DType = .float32) -> Context {
+        Context(backend: ShapeBackend(), activationType: activationType)
+    }
 
     /// Whether operations are being recorded for a backward pass.
     public var isRecording: Bool { tape != nil }
@@ -37,8 +53,8 @@ public final class Context {
             dtype: dtype)
     }
 
-    public func zeros(_ shape: [Int]) -> Tensor {
-        let tensor = empty(shape)
+    public func zeros(_ shape: [Int], _ dtype: DType = .float32) -> Tensor {
+        let tensor = empty(shape, dtype)
         backend.fill(tensor, 0)
         return tensor
     }

@@ -5,6 +5,7 @@
 public final class Gradient {
     let context: Context
     let shape: [Int]
+    let dtype: DType
     private var memory: Tensor?
     /// A parameter's gradient: memory laid out beforehand, added to across passes.
     let isPersistent: Bool
@@ -13,9 +14,10 @@ public final class Gradient {
     /// When only some columns have been written so far: which.
     private var writtenColumns: [Range<Int>]?
 
-    init(context: Context, shape: [Int]) {
+    init(context: Context, shape: [Int], dtype: DType) {
         self.context = context
         self.shape = shape
+        self.dtype = dtype
         isPersistent = false
     }
 
@@ -23,6 +25,7 @@ public final class Gradient {
     public init(gatheringIn memory: Tensor) {
         context = memory.context
         shape = memory.shape
+        dtype = memory.dtype
         self.memory = memory
         isPersistent = true
         isOwned = true
@@ -37,7 +40,7 @@ public final class Gradient {
     /// Adds `contribution`, which must have this gradient's number of elements.
     public func accumulate(_ contribution: Tensor) {
         if memory == nil {
-            memory = contribution
+            memory = contribution.dtype == dtype ? contribution : contribution.converted(to: dtype)
             isOwned = false
         } else {
             let target = target()
@@ -49,14 +52,14 @@ public final class Gradient {
     func target() -> (tensor: Tensor, accumulate: Bool) {
         completeColumns()
         if memory == nil {
-            let fresh = context.empty(shape)
+            let fresh = context.empty(shape, dtype)
             memory = fresh
             isOwned = true
             return (fresh, false)
         }
         if !isOwned, !ownsMemoryAlone() { memory = memory?.copied() }
         isOwned = true
-        return (memory ?? context.empty(shape), true)
+        return (memory ?? context.empty(shape, dtype), true)
     }
 
     /// Whether the tensor is in no other gradient and no other tensor shares its memory. References are counted on the
@@ -68,12 +71,12 @@ public final class Gradient {
     /// Memory for a kernel that writes columns `range` only (of the last dimension).
     func columnsTarget(_ range: Range<Int>) -> (tensor: Tensor, accumulate: Bool) {
         if memory == nil {
-            memory = context.empty(shape)
+            memory = context.empty(shape, dtype)
             isOwned = true
             writtenColumns = []
         }
         if writtenColumns == nil { return target() }
-        let current = memory ?? context.empty(shape)
+        let current = memory ?? context.empty(shape, dtype)
         let overlaps = writtenColumns?.contains { $0.overlaps(range) } ?? true
         if overlaps { return target() }
         writtenColumns?.append(range)

@@ -19,6 +19,8 @@ public final class ProfilingBackend: Backend {
     private func time<Result>(_ operation: String, _ body: () -> Result) -> Result {
         let start = DispatchTime.now().uptimeNanoseconds
         defer {
+            // Elsewhere an operation is only asked for by now.
+            inner.synchronize()
             let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
             let (sum, calls) = times[phase]?[operation] ?? (0, 0)
             times[phase, default: [:]][operation] = (sum + seconds, calls + 1)
@@ -26,7 +28,13 @@ public final class ProfilingBackend: Backend {
         return body()
     }
 
-    public func allocate(byteCount: Int) -> UnsafeMutableRawPointer? { inner.allocate(byteCount: byteCount) }
+    public var title: String { inner.title }
+    public var memoryByteCount: Int? { inner.memoryByteCount }
+    public var failure: (any Error)? { inner.failure }
+    public func synchronize() { inner.synchronize() }
+    public func allocate(byteCount: Int, reclaim: () -> Void) -> UnsafeMutableRawPointer? {
+        inner.allocate(byteCount: byteCount, reclaim: reclaim)
+    }
     public func deallocate(_ pointer: UnsafeMutableRawPointer?, byteCount: Int) {
         inner.deallocate(pointer, byteCount: byteCount)
     }

@@ -1,10 +1,11 @@
 /// A device that has shapes but no memory and does no arithmetic. A pass over it costs little (milliseconds) and leaves in its
 /// pool the bytes a real one would hold at most, for any component, without a formula to keep up.
 public final class ShapeBackend: Backend {
-    public let name = "shapes"
+    public let name = "shapes", title = "shapes alone"
+    public let memoryByteCount: Int? = nil
     public init() {}
 
-    public func allocate(byteCount: Int) -> UnsafeMutableRawPointer? { nil }
+    public func allocate(byteCount: Int, reclaim: () -> Void) -> UnsafeMutableRawPointer? { nil }
     public func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer) {
         for index in bytes.indices { bytes[index] = 0 }
     }

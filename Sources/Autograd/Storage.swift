@@ -27,7 +27,9 @@ public final class BufferPool {
     /// The most `bytesInUse` has been since `resetPeak()`.
     public private(set) var peakBytesInUse = 0
     /// Bytes taken from the system so far and not given back.
-    public private(set) var bytesReserved = 0
+    public private(set) var bytesReserved = 0 { didSet { peakBytesReserved = max(peakBytesReserved, bytesReserved) } }
+    /// The most `bytesReserved` has been.
+    public private(set) var peakBytesReserved = 0
 
     init(backend: any Backend) { self.backend = backend }
 
@@ -40,7 +42,7 @@ public final class BufferPool {
         if let reused = free[size]?.popLast() {
             pointer = reused
         } else {
-            pointer = backend.allocate(byteCount: size)
+            pointer = backend.allocate(byteCount: size) { trim() }
             bytesReserved += size
         }
         bytesInUse += size

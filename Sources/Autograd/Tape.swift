@@ -15,7 +15,7 @@ extension Tensor {
     /// inputs' shares; it must hold an input's value only if it needs it.
     public func recordBackward(from inputs: [Tensor?], _ backward: @escaping (Tensor) -> Void) {
         guard let tape = context.tape, inputs.contains(where: { $0?.requiresGradient == true }) else { return }
-        let gradient = Gradient(context: context, shape: shape)
+        let gradient = Gradient(context: context, shape: shape, dtype: dtype)
         self.gradient = gradient
         tape.nodes.append(Tape.Node(output: gradient, backward: backward))
     }
@@ -23,7 +23,7 @@ extension Tensor {
     /// Goes back from this tensor, whose own gradient is taken to be one everywhere, and empties the tape.
     public func backward() {
         guard let tape = context.tape, let gradient else { return }
-        let seed = context.empty(shape)
+        let seed = context.empty(shape, dtype)
         backend.fill(seed, 1)
         gradient.accumulate(seed)
         // The tape is off while going back: backward functions may use ordinary operations.

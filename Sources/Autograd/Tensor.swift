@@ -11,6 +11,9 @@ public final class Tensor {
     public let dtype: DType
     /// Of an int8 tensor: the scale of each row's groups of columns.
     public internal(set) var scales: Scales?
+    /// A copy in the context's type for activations, which products multiply by where that is not this tensor's. Whoever changes the
+    /// tensor brings it up to date: see `ParameterStore.refreshShadow`.
+    public var shadow: Tensor?
     /// How to make this tensor again from what is kept anyway, where that is cheaper than keeping it for a backward pass.
     private var recipe: (() -> Tensor)?
     /// Where the gradient by this tensor gathers; nil when none is wanted.
@@ -39,7 +42,7 @@ public final class Tensor {
     /// Asks for a gradient: after `backward()` it is in `gradient`.
     @discardableResult
     public func requireGradient() -> Tensor {
-        if gradient == nil { gradient = Gradient(context: context, shape: shape) }
+        if gradient == nil { gradient = Gradient(context: context, shape: shape, dtype: dtype) }
         return self
     }
 
@@ -81,8 +84,22 @@ public final class Tensor {
         return copy
     }
 
-    /// The values, fetched from the device.
+    /// A copy in another floating-point type. Not recorded.
+    public func converted(to type: DType) -> Tensor {
+        let y = context.empty(shape, type)
+        backend.copy(self, to: y)
+        return y
+    }
+
+    /// The values, fetched from the device; those of bfloat16 widened.
     public var floats: [Float] {
+        if dtype == .bfloat16 {
+            let narrow = [UInt16](unsafeUninitializedCapacity: count) { buffer, initialized in
+                backend.download(self, to: UnsafeMutableRawBufferPointer(buffer))
+                initialized = count
+            }
+            return narrow.map { Float(bitPattern: UInt32($0) << 16) }
+        }
         precondition(dtype == .float32, "floats of a \(dtype.rawValue) tensor")
         return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             backend.download(self, to: UnsafeMutableRawBufferPointer(buffer))

@@ -64,7 +64,7 @@ public final class KVCache {
         }
         result.position = position
         result.carried = carried.mapValues { tensor in
-            let many = context.empty([copies] + tensor.shape.dropFirst())
+            let many = context.empty([copies] + tensor.shape.dropFirst(), tensor.dtype)
             for copy in 0..<copies { context.backend.copy(tensor, to: many.slice(copy..<copy + 1)) }
             return many
         }

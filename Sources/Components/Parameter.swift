@@ -107,6 +107,8 @@ public final class ParameterStore {
     /// All values and all gradients, each one flat piece of memory.
     public private(set) var values: Tensor?
     public private(set) var gradients: Tensor?
+    /// `values` in the context's type for activations, where that is not float32: what products multiply by.
+    private var shadow: Tensor?
 
     public init() {}
 
@@ -127,9 +129,11 @@ public final class ParameterStore {
         let total = blocks.reduce(0) { $0 + aligned($1.parts.reduce(0) { $0 + $1.count }) }
         let values = context.zeros([max(total, 1)])
         let gradients = training ? context.zeros([max(total, 1)]) : nil
+        let shadow = context.activationType == .float32 ? nil : context.empty([max(total, 1)], context.activationType)
         var start = 0
         for block in blocks {
             let tensor = values.view(at: start, block.shape)
+            tensor.shadow = shadow?.view(at: start, block.shape)
             if let gradients { tensor.attach(Gradient(gatheringIn: gradients.view(at: start, block.shape))) }
             block.bound = tensor
             var inner = start
@@ -142,6 +146,12 @@ public final class ParameterStore {
         }
         self.values = values
         self.gradients = gradients
+        self.shadow = shadow
+    }
+
+    /// Makes products multiply by the values as they are now: to be called after values were changed.
+    public func refreshShadow() {
+        if let values, let shadow { values.backend.copy(values, to: shadow) }
     }
 
     /// Fills every parameter as `scheme` says. The numbers depend on the seed and the parameter's name alone, so two
@@ -160,6 +170,7 @@ public final class ParameterStore {
                 backend.fillUniform(value, low: Float(low), high: Float(high), key: random.key, stream: stream)
             }
         }
+        refreshShadow()
     }
 
     private func start(of parameter: Parameter, _ scheme: any InitScheme, layers: Int) -> Start {
@@ -187,6 +198,7 @@ public final class ParameterStore {
         }
         values = nil
         gradients = nil
+        shadow = nil
     }
 
     /// Bytes of the weights that one token's pass multiplies by, as they are held.

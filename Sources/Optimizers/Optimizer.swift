@@ -93,6 +93,7 @@ public final class Optimizer {
     private let moving: [Moving]
     private let plan: OptimizerPlan
     private let schedule: Schedule
+    private let store: ParameterStore
     private let gradients: Tensor
 
     /// - Throws: `ConfigError` for a group that no parameter is in.
@@ -104,7 +105,7 @@ public final class Optimizer {
         for name in plan.groups.settings.keys.sorted() where !known.contains(name) {
             throw ConfigError.unknown("parameter group", name, known: known, at: "optimizer.groups")
         }
-        (self.plan, self.schedule, self.gradients) = (plan, schedule, gradients)
+        (self.plan, self.schedule, self.store, self.gradients) = (plan, schedule, store, gradients)
         moving = store.parameters.compactMap { parameter in
             guard let value = parameter.value, let gradient = parameter.gradient else { return nil }
             let groups = plan.groups.settings
@@ -150,6 +151,7 @@ public final class Optimizer {
             }
         }
         if !together.isEmpty { gradients.backend.adamW(together) }
+        store.refreshShadow()
     }
 
     /// What the rules remember, by name: "layers.0.mlp.up.weight/m".

@@ -18,42 +18,44 @@ enum BenchCommand: Command {
         Flag("--decode", "time prefilling and decoding instead of training"),
         Flag("--batch", "N,…", "with --decode: sequences at once (1,16)"),
         Flag("--context", "N,…", "with --decode: tokens before decoding (half the context)"),
-        Flag.weights, Flag.kv, Flag.threads, Flag.json,
+        Flag.weights, Flag.kv, Flag.device, Flag.threads, Flag.json,
     ]
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         let path = try arguments.exactly(1, "one config")[0]
         let config = try RunConfig(path: path, overrides: arguments.overrides(), registries: registries)
         let vocabulary = try config.model.sizes.vocabSize ?? config.dataset().tokenizer.vocabularySize
-        let threads = try arguments.int("--threads", in: 1...1024)
+        let device = try arguments.device().context(config.train.precision)
         let decodes = arguments.has("--decode")
         let steps = try arguments.int("--steps", in: 1...100_000) ?? (decodes ? 32 : 10)
         let result =
             decodes
-            ? try decode(config, vocabulary, steps, threads, arguments) : try train(config, vocabulary, steps, threads, arguments)
+            ? try decode(config, vocabulary, steps, device, arguments) : try train(config, vocabulary, steps, device, arguments)
         if arguments.has("--json") { emit(result.text() + "\n") }
     }
 
     private static func train(
-        _ config: RunConfig, _ vocabulary: Int, _ steps: Int, _ threads: Int?, _ arguments: Arguments
+        _ config: RunConfig, _ vocabulary: Int, _ steps: Int, _ device: Context, _ arguments: Arguments
     ) throws -> JSON {
         let progress = ProgressLine()
-        let measured = try Benchmark.training(config, vocabulary: vocabulary, steps: steps, threads: threads) { done in
+        let measured = try Benchmark.training(config, vocabulary: vocabulary, steps: steps, on: device) { done in
             progress.show("step \(done) of \(steps)")
         }
         let memory = measured.residentPeakBytes
         progress.clear()
-        let backend = CPUBackend(threads: threads)
-        let peaks = backend.measurePeaks()
+        let peaks = try device.measurePeaks()
+        let ofMultiplyAdd = peaks.fma.map {
+            ", \((measured.flopsPerSecond / $0 * 100).fixed(0)) % of the multiply-add peak (\(($0 / 1e9).fixed(0)))"
+        }
         let sorted = measured.stepSeconds.sorted()
         if !arguments.has("--json") {
-            say("\(config.name): \(measured.tokensPerStep.grouped) tokens a step on \(backend.threads) threads")
+            say("\(config.name): \(measured.tokensPerStep.grouped) tokens a step on \(device.title)")
             say(
                 "  step               \((measured.medianStepSeconds * 1000).fixed(1)) ms (\((sorted[0] * 1000).fixed(1))–\((sorted[sorted.count - 1] * 1000).fixed(1)) over \(steps))"
             )
             say("  throughput         \(Int(measured.tokensPerSecond).grouped) tokens/s")
             say(
-                "  model FLOPs        \((measured.flopsPerSecond / 1e9).fixed(1)) GFLOP/s: \((measured.flopsPerSecond / peaks.product * 100).fixed(0)) % of a large matrix product (\((peaks.product / 1e9).fixed(0))), \((measured.flopsPerSecond / peaks.fma * 100).fixed(0)) % of the multiply-add peak (\((peaks.fma / 1e9).fixed(0)))"
+                "  model FLOPs        \((measured.flopsPerSecond / 1e9).fixed(1)) GFLOP/s: \((measured.flopsPerSecond / peaks.product * 100).fixed(0)) % of a large matrix product (\((peaks.product / 1e9).fixed(0)))\(ofMultiplyAdd ?? "")"
             )
             say("  first step after   \(measured.firstStepSeconds.fixed(3)) s")
             say(
@@ -62,11 +64,11 @@ enum BenchCommand: Command {
             showProfile(measured)
         }
         return [
-            "name": .string(config.name), "threads": .int(backend.threads), "tokens_per_step": .int(measured.tokensPerStep),
+            "name": .string(config.name), "device": .string(device.title), "threads": threads(device), "tokens_per_step": .int(measured.tokensPerStep),
             "seconds_per_step": .double(measured.medianStepSeconds), "step_seconds": .array(measured.stepSeconds.map { .double($0) }),
             "train_tokens_per_second": .double(measured.tokensPerSecond), "flops_per_token": .int(measured.flopsPerToken),
             "flops_per_second": .double(measured.flopsPerSecond), "matrix_product_flops_per_second": .double(peaks.product),
-            "fma_flops_per_second": .double(peaks.fma), "memory_bytes_per_second": .double(peaks.bandwidth),
+            "fma_flops_per_second": peaks.fma.map { .double($0) } ?? .null, "memory_bytes_per_second": .double(peaks.bandwidth),
             "first_step_seconds": .double(measured.firstStepSeconds), "peak_memory_bytes": .int(memory),
             "tensor_peak_bytes": .int(measured.poolPeakBytes), "bytes_allocated_after_first_step": .int(measured.bytesAllocatedAfterFirst),
             "operations": .array(
@@ -78,6 +80,9 @@ enum BenchCommand: Command {
                 }),
         ]
     }
+
+    /// Threads of the CPU; null on a GPU.
+    private static func threads(_ device: Context) -> JSON { (device.backend as? CPUBackend).map { .int($0.threads) } ?? .null }
 
     private static func showProfile(_ measured: TrainingBenchmark) {
         let total = measured.profile.reduce(0) { $0 + $1.seconds }
@@ -97,12 +102,10 @@ enum BenchCommand: Command {
     }
 
     private static func decode(
-        _ config: RunConfig, _ vocabulary: Int, _ steps: Int, _ threads: Int?, _ arguments: Arguments
+        _ config: RunConfig, _ vocabulary: Int, _ steps: Int, _ device: Context, _ arguments: Arguments
     ) throws -> JSON {
         let model = try Model(config.model, vocabulary: vocabulary)
-        let backend = CPUBackend(threads: threads)
-        let context = Context(backend: backend)
-        model.materialize(on: context, training: false, seed: UInt64(config.train.seed))
+        model.materialize(on: device, training: false, seed: UInt64(config.train.seed))
         let (weights, kv) = (try arguments.type("--weights"), try arguments.type("--kv"))
         if weights != .float32 { model.store.compressProducts(to: weights) }
         let batches = try arguments.ints("--batch", in: 1...1 << 20) ?? [1, 16]
@@ -112,17 +115,17 @@ enum BenchCommand: Command {
                 "bench: \(longest) tokens and \(steps + 2) more do not fit the context of \(model.size.context); lower --context or --steps"
             )
         }
-        let peaks = backend.measurePeaks()
+        let peaks = try device.measurePeaks()
         if !arguments.has("--json") {
             say(
-                "\(config.name): decoding with weights in \(weights.rawValue) and cache in \(kv.rawValue) on \(backend.threads) threads, memory read at \((peaks.bandwidth / 1e9).fixed(1)) GB/s"
+                "\(config.name): decoding with weights in \(weights.rawValue) and cache in \(kv.rawValue) on \(device.title), memory read at \((peaks.bandwidth / 1e9).fixed(1)) GB/s"
             )
             say("  batch  context  prefill tok/s   decode tok/s   read a step    GB/s  of memory's")
         }
         var rows: [JSON] = []
         for batch in batches {
             for length in lengths {
-                let point = Benchmark.decoding(model, on: context, batch: batch, context: length, steps: steps, cacheType: kv)
+                let point = try Benchmark.decoding(model, on: device, batch: batch, context: length, steps: steps, cacheType: kv)
                 if !arguments.has("--json") {
                     let fields = [
                         String(batch).leftPadded(to: 7), String(length).leftPadded(to: 9),
@@ -143,8 +146,8 @@ enum BenchCommand: Command {
             }
         }
         return [
-            "name": .string(config.name), "threads": .int(backend.threads), "memory_bytes_per_second": .double(peaks.bandwidth),
-            "peak_memory_bytes": .int(peakResidentBytes()), "decode": .array(rows),
+            "name": .string(config.name), "device": .string(device.title), "threads": threads(device),
+            "memory_bytes_per_second": .double(peaks.bandwidth), "peak_memory_bytes": .int(device.peakMemoryBytes), "decode": .array(rows),
         ]
     }
 }

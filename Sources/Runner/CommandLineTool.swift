@@ -159,13 +159,16 @@ extension Flag {
 
 extension Arguments {
     /// The device that `--device` and `--threads` ask for.
-    func context() throws -> Context {
-        let device = string("--device") ?? "auto"
-        guard ["cpu", "cuda", "auto"].contains(device) else {
-            throw UsageError("--device \(device) is unknown; use cpu, cuda or auto")
+    /// - Parameter usual: where `--device` is not given.
+    func device(_ usual: DeviceChoice.Kind = .auto) throws -> DeviceChoice {
+        let name = string("--device") ?? usual.rawValue
+        guard let kind = DeviceChoice.Kind(rawValue: name) else {
+            throw UsageError("--device \(name) is unknown; use cpu, cuda or auto")
         }
-        if device == "cuda" { throw UsageError("--device cuda: this version computes on the CPU only; use --device cpu") }
-        return Context.cpu(threads: try int("--threads", in: 1...1024))
+        let threads = try int("--threads", in: 1...1024)
+        if kind == .cuda, threads != nil { throw UsageError("--threads is for the CPU; leave it out with --device cuda") }
+        // Whoever names threads means the CPU.
+        return DeviceChoice(threads == nil ? kind : .cpu, threads: threads) { FileHandle.standardError.write(Data("note: \($0)\n".utf8)) }
     }
 
     /// The overrides that `--set`, `--seed` and `--data` stand for.

@@ -22,7 +22,7 @@ enum CompareCommand: Command {
         Flag("--eval-tokens", "N", "validation tokens that each finished run is judged by (\(Comparison.defaultEvaluationTokens))"),
         Flag("--out", "DIR", "the comparison's folder; by default comparisons/NAME. The same command continues what is there"),
         Flag("--jobs", "N", "runs at once, sharing the cores (1)"),
-        Flag("--threads", "N", "threads of each run; by default the cores divided by the jobs"),
+        Flag.device, Flag("--threads", "N", "threads of each run; by default the cores divided by the jobs"),
         Flag("--retry", "try runs again that failed before"),
         Flag("--run", "VARIANT/SEED", "with a comparison's folder: do this one run and nothing else, as compare itself starts it"),
         Flag("--stop-with-input", "with --run: stop, saved, when standard input ends, as it does with the process that holds it"),
@@ -32,10 +32,10 @@ enum CompareCommand: Command {
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         if let label = arguments.string("--run") { return try work(label, arguments, registries) }
         let machine = try Machine(arguments)
-        var (folder, comparison) = try comparison(arguments, registries)
+        var (folder, comparison) = try comparison(arguments, machine.device, registries)
         let lock = try folder.lock()
         let progress = CompareProgress(json: arguments.has("--json"))
-        try comparison.settleSteps(threads: machine.threads, registries, progress: progress.note)
+        try comparison.settleSteps(on: machine.device, registries, progress: progress.note)
         try folder.save(comparison)
         // Held until everything is written.
         try withExtendedLifetime(lock) {
@@ -47,12 +47,25 @@ enum CompareCommand: Command {
     private struct Machine {
         let jobs: Int
         let threads: Int
+        let device: DeviceChoice
+
+        /// What a run computes on, for people.
+        var share: String { device.kind == .cpu ? "\(threads) thread\(threads == 1 ? "" : "s") each" : "on the GPU" }
+
+        /// What says the same to a worker.
+        var flags: [String] {
+            device.kind == .cpu ? ["--device", "cpu", "--threads", String(threads)] : ["--device", device.kind.rawValue]
+        }
 
         init(_ arguments: Arguments) throws {
             let cores = ProcessInfo.processInfo.activeProcessorCount
             jobs = try arguments.int("--jobs", in: 1...max(cores, 1)) ?? 1
             threads = try arguments.int("--threads", in: 1...1024) ?? max(1, cores / jobs)
-            guard jobs == 1 || jobs * threads <= cores else {
+            let asked = try arguments.device()
+            // Settled once, so that every run of the comparison is on the same kind of device.
+            let isGPU = try asked.context().backend.name == "cuda"
+            device = DeviceChoice(isGPU ? .cuda : .cpu, threads: threads, note: asked.note)
+            guard isGPU || jobs == 1 || jobs * threads <= cores else {
                 throw UsageError(
                     "compare: \(jobs) runs of \(threads) threads are more than this machine's \(cores) cores; lower --jobs or --threads")
             }
@@ -61,7 +74,7 @@ enum CompareCommand: Command {
 
     /// The comparison that the command line asks for, and its folder.
     private static func comparison(
-        _ arguments: Arguments, _ registries: Registries
+        _ arguments: Arguments, _ device: DeviceChoice, _ registries: Registries
     ) throws -> (folder: ComparisonFolder, comparison: Comparison) {
         guard !arguments.positions.isEmpty else {
             throw UsageError("compare: expected configs to compare, none was given; ./runner compare --help shows an example")
@@ -84,6 +97,7 @@ enum CompareCommand: Command {
         variants.grid = try arguments.strings("--grid").map { try GridAxis($0) }
         variants.baseline = arguments.string("--baseline")
         var request = Comparison.Request(variants)
+        request.device = device
         let budget = arguments.string("--budget")
         request.budget = try budget.flatMap { $0 == "none" ? nil : try Budget($0) }
         request.usesUsualBudget = budget == nil
@@ -107,16 +121,15 @@ enum CompareCommand: Command {
         let board = try RunBoard(comparison, in: folder, retrying: arguments.has("--retry"), registries)
         let interrupt = InterruptFlag()
         let trained = board.waiting.count
-        try progress.begin(board, jobs: machine.jobs, threads: machine.threads)
+        try progress.begin(board, jobs: machine.jobs, each: machine.share)
         let pool = try WorkerPool(size: machine.jobs)
         try pool.run(
             board.waiting.map { run in
                 WorkerPool.Job(
                     label: run.label,
                     arguments: [
-                        name, folder.path, "--run", run.label, "--stop-with-input", "--threads", String(machine.threads),
-                        "--jobs", String(machine.jobs),
-                    ], errorPath: "\(folder.run(run.variant, seedIndex: run.index).folder.path).err")
+                        name, folder.path, "--run", run.label, "--stop-with-input", "--jobs", String(machine.jobs),
+                    ] + machine.flags, errorPath: "\(folder.run(run.variant, seedIndex: run.index).folder.path).err")
             }, shouldStop: { interrupt.isSet }, watch: progress.watch
         ) { job, end in
             try board.update(job.label, end)
@@ -150,10 +163,9 @@ enum CompareCommand: Command {
     /// One run, in a process of its own.
     private static func work(_ label: String, _ arguments: Arguments, _ registries: Registries) throws {
         let path = try arguments.exactly(1, "a comparison's folder with --run")[0]
-        let threads = try arguments.int("--threads", in: 1...1024)
         let jobs = try arguments.int("--jobs", in: 1...1_000_000) ?? 1
         let interrupt = InterruptFlag(), input = arguments.has("--stop-with-input") ? InputEnd() : nil
-        let worker = try RunWorker(ComparisonFolder(path: path), run: label, threads: threads, jobs: jobs, registries)
+        let worker = try RunWorker(ComparisonFolder(path: path), run: label, on: arguments.device(), jobs: jobs, registries)
         let outcome = try worker.work { interrupt.isSet || input?.hasCome == true }
         if outcome == .interrupted { throw Interrupted() }
     }

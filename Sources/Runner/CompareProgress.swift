@@ -18,7 +18,7 @@ final class CompareProgress {
     /// Something short that goes on before the runs.
     func note(_ text: String) { line.show(text) }
 
-    func begin(_ board: RunBoard, jobs: Int, threads: Int) throws {
+    func begin(_ board: RunBoard, jobs: Int, each share: String) throws {
         line.clear()
         self.board = board
         (started, shareAtStart) = (Date(), board.shareDone)
@@ -46,7 +46,7 @@ final class CompareProgress {
         } else {
             let kept = total - waiting
             sayWrapped(
-                "\ntraining \(count(waiting, "run"))\(kept > 0 ? ", \(kept) done before" : ""): \(jobs) at once, \(count(threads, "thread")) each"
+                "\ntraining \(count(waiting, "run"))\(kept > 0 ? ", \(kept) done before" : ""): \(jobs) at once, \(share)"
             )
         }
     }

@@ -41,7 +41,7 @@ enum EvalCommand: Command {
             }
             return try answer(MultipleChoice.read(file), of: file, path, batch: batch, arguments, registries)
         }
-        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.device(), registries)
         let (tokens, bytesPerToken, name) = try text(run, other, split, registries)
         if stride != nil, tokens.isIsolated { throw UsageError("eval: --stride is for running text; the run's documents are isolated") }
         if stride != nil, tokens.isExamples { throw UsageError("eval: --stride is for running text; \(name) is made of examples") }
@@ -105,7 +105,7 @@ enum EvalCommand: Command {
     private static func answer(
         _ questions: [MultipleChoice], of file: String, _ path: String, batch: Int, _ arguments: Arguments, _ registries: Registries
     ) throws {
-        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.device(), registries)
         let progress = ProgressLine(), interrupt = InterruptFlag()
         let score: ChoiceScore
         do {

@@ -33,7 +33,7 @@ struct InspectPrompt {
         for flag in ["--attention", "--lens"] where arguments.string(flag)?.isEmpty ?? false {
             throw UsageError("inspect: \(flag) needs a prompt of at least one token")
         }
-        let run = try LoadedRun(source, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let run = try LoadedRun(source, checkpoint: arguments.string("--checkpoint"), on: arguments.device(), registries)
         try InspectPrompt(arguments: arguments, run: run).show(source)
         return true
     }

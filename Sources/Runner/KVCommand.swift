@@ -42,6 +42,8 @@ enum KVCommand: Command {
     /// What is asked of every config.
     struct Question {
         let contexts: [Int]?, batches: [Int], types: [DType], memory: Int?, layers: Bool
+        /// Of the device that is measured on, and what it is called.
+        private let deviceMemory: Int, deviceName: String
 
         init(_ arguments: Arguments) throws {
             contexts = try arguments.ints("--context", in: 1...1 << 20)
@@ -49,6 +51,9 @@ enum KVCommand: Command {
             types = arguments.string("--dtype") == "all" ? [.float32, .bfloat16, .int8] : [try arguments.type("--dtype")]
             memory = try arguments.byteCount("--memory")
             layers = arguments.has("--layers")
+            let device = try arguments.device().context().backend
+            deviceMemory = device.memoryByteCount ?? .max
+            deviceName = device.name == "cpu" ? "this machine" : device.title
         }
 
         func check(_ subject: Subject) throws {
@@ -57,12 +62,12 @@ enum KVCommand: Command {
                 let remedy = subject.run == nil ? "add --set model.context=\(longest)" : "it was trained with no more"
                 throw UsageError("kv: --context \(longest) is more than the context of \(limit) of \(subject.path); \(remedy)")
             }
-            let context = contexts?.max() ?? limit, batch = batches.max() ?? 1, physical = Int(ProcessInfo.processInfo.physicalMemory)
+            let context = contexts?.max() ?? limit, batch = batches.max() ?? 1
             for type in types {
                 let bytes = subject.shape.cacheShapes.reduce(0) { $0 + $1.byteCount(type, batch: batch, context: context) }
-                guard bytes + 4 * subject.shape.store.count <= physical else {
+                guard bytes + 4 * subject.shape.store.count <= deviceMemory else {
                     throw UsageError(
-                        "kv: a cache of \(bytes.asBytes) for \(subject.path) and its weights do not fit this machine's \(physical.asBytes); "
+                        "kv: a cache of \(bytes.asBytes) for \(subject.path) and its weights do not fit the \(deviceMemory.asBytes) of \(deviceName); "
                             + "lower --batch or --context")
                 }
             }
@@ -99,7 +104,7 @@ enum KVCommand: Command {
         }
 
         func measure(_ question: Question, showsText: Bool) throws -> JSON {
-            let context = try arguments.context(), progress = ProgressLine()
+            let context = try arguments.device().context(config.train.precision), progress = ProgressLine()
             let (model, loaded) = try ready(on: context)
             let weights = model.store.byteCount
             if showsText { say(KVTable.header) }
@@ -107,7 +112,7 @@ enum KVCommand: Command {
             for type in question.types {
                 for batch in question.batches {
                     for length in question.contexts ?? [model.size.context] {
-                        let point = KVMeasurement.measure(
+                        let point = try KVMeasurement.measure(
                             model, on: context, batch: batch, context: length, type: type, singly: arguments.has("--one-by-one")
                         ) { done in
                             progress.show("\(config.name): \(done.grouped) of \(length.grouped) tokens")

@@ -30,7 +30,7 @@ enum ReportCommand: Command {
         var request = Report.Request(arguments.positions)
         request.sampleTokens = try arguments.int("--tokens", in: 0...100_000) ?? request.sampleTokens
         let progress = ProgressLine()
-        let report = try Report(request, on: arguments.context(), registries) { progress.show($0) }
+        let report = try Report(request, on: arguments.device(.cpu).context(), registries) { progress.show($0) }
         progress.clear()
         let page = arguments.string("--out") ?? (first.hasSuffix("/") ? "\(first)report.html" : "\(first)/report.html")
         try write(report.html, to: page)

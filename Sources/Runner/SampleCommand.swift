@@ -32,7 +32,7 @@ enum SampleCommand: Command {
         if arguments.has("--ids") { return try sampleIds(path, options, arguments, registries) }
         let prompt = try prompt(arguments)
         let run = try LoadedRun(
-            path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+            path, checkpoint: arguments.string("--checkpoint"), on: arguments.device(), registries)
         let weights = try arguments.type("--weights")
         if weights != .float32 { run.model.store.compressProducts(to: weights) }
         let sampler = Sampler(run.model, run.tokenizer, on: run.context, endToken: run.endToken)
@@ -71,7 +71,7 @@ enum SampleCommand: Command {
             throw UsageError("sample: --ids is a prompt; leave --prompt and --prompt-file out")
         }
         let prompt = (try arguments.ints("--ids", in: 0...Int(Int32.max)) ?? []).map { Int32($0) }
-        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.device(), registries)
         let weights = try arguments.type("--weights")
         if weights != .float32 { run.model.store.compressProducts(to: weights) }
         let interrupt = InterruptFlag()

@@ -122,7 +122,7 @@ private struct CompressedRun {
     }
 
     func make() throws {
-        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.context(), registries)
+        let run = try LoadedRun(path, checkpoint: arguments.string("--checkpoint"), on: arguments.device(.cpu), registries)
         let text = try textToJudgeBy(run)
         let folder = try RunFolder.create(name: "\(run.config.name)-compressed", out: arguments.string("--out"))
         let progress = ProgressLine(), interrupt = InterruptFlag()

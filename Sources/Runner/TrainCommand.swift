@@ -33,11 +33,13 @@ enum TrainCommand: Command {
         let isAlone = base != nil && arguments.positions.isEmpty
         let source = try isAlone ? base?.folder.configPath ?? "" : arguments.exactly(1, "one config (or one run, with --resume)")[0]
         let overrides = try arguments.overrides()
-        let context = try arguments.context()
+        let device = try arguments.device()
         let (config, existing, changes) =
             resuming
             ? try continued(source, overrides, arguments, registries)
             : (try base?.config(source, overrides, registries) ?? fresh(source, overrides, registries), nil, [])
+        // Before the text is prepared, which may take long: a device that is not there should be said at once.
+        let context = try device.context(config.train.precision)
         let interrupt = InterruptFlag(), tokenizer = try existing?.loadTokenizer() ?? base?.folder.loadTokenizer()
         let dataset = try PreparationReport(interrupt).during {
             try config.dataset(tokenizer: tokenizer, progress: $0)
@@ -57,7 +59,7 @@ enum TrainCommand: Command {
         }
         let report = TrainingReport(
             trainer, config, dataset, json: arguments.has("--json"), resumeFlags: arguments.string("--threads").map { " --threads \($0)" })
-        report.begin(threads: (context.backend as? CPUBackend)?.threads ?? 0, changes: changes.map(\.line))
+        report.begin(on: context, changes: changes.map(\.line))
         let outcome = try trainer.run(shouldStop: { interrupt.isSet }, on: report.take)
         report.end(outcome)
         if outcome == .interrupted { throw Interrupted() }
@@ -109,7 +111,7 @@ private final class TrainingReport {
         startStep = trainer.state.step
     }
 
-    func begin(threads: Int, changes: [String]) {
+    func begin(on context: Context, changes: [String]) {
         guard !json else { return }
         let size = trainer.model.size, accounting = trainer.model.accounting
         say(
@@ -124,7 +126,7 @@ private final class TrainingReport {
             )
         }
         say(
-            "run: \(trainer.folder.path), \(config.train.steps.grouped) steps of \(trainer.tokensPerStep.grouped) tokens on \(threads) thread\(threads == 1 ? "" : "s")"
+            "run: \(trainer.folder.path), \(config.train.steps.grouped) steps of \(trainer.tokensPerStep.grouped) tokens on \(context.title)"
         )
         if startStep > 0 { say("continuing after step \(startStep.grouped)") }
         for note in trainer.notes + changes.map({ "changed: \($0)" }) { say("note: \(note)") }
@@ -180,7 +182,7 @@ private final class TrainingReport {
             say("  ./runner train \(path) --resume\(resumeFlags)")
         case .finished:
             let time = trainer.state.seconds.asDuration
-            say("\ntrained \(trainer.state.step.grouped) steps in \(time), peak memory \(peakResidentBytes().asBytes)")
+            say("\ntrained \(trainer.state.step.grouped) steps in \(time), peak memory \(trainer.context.peakMemoryBytes.asBytes)")
             if let best = trainer.state.bestValidationLoss, let step = trainer.state.bestStep {
                 say("best validation loss \(best.fixed(4)) at step \(step.grouped)")
             }

@@ -44,18 +44,20 @@ public enum Benchmark {
     /// Times `steps` training steps on random tokens, after one to warm up.
     /// - Throws: `ConfigError`.
     public static func training(
-        _ config: RunConfig, vocabulary: Int, steps: Int, threads: Int?, progress: (Int) -> Void = { _ in }
+        _ config: RunConfig, vocabulary: Int, steps: Int, on device: Context, progress: (Int) -> Void = { _ in }
     ) throws -> TrainingBenchmark {
         let start = Date()
-        let profiler = ProfilingBackend(CPUBackend(threads: threads))
-        let context = Context(backend: profiler.inner)
+        // Of its own, so that what it counts is of this alone.
+        let context = Context(backend: device.backend, activationType: device.activationType)
         let step = try make(config, vocabulary, on: context)
         let tokens = RandomTokens(vocabulary: vocabulary, shape: [config.train.batch, step.model.size.context], on: context)
         func run(_ index: Int) {
             let (_, norm) = step.gradients(index) { _ in tokens.batch() }
             step.update(index, gradientNorm: norm)
+            context.backend.synchronize()
         }
         run(0)
+        try context.check()
         let first = Date().timeIntervalSince(start)
         let reserved = context.pool.bytesReserved
         var seconds: [Double] = []
@@ -67,13 +69,13 @@ public enum Benchmark {
         }
         let allocated = context.pool.bytesReserved - reserved
         // Before the profile, which makes a second model.
-        let resident = peakResidentBytes()
+        let resident = context.peakMemoryBytes
         return TrainingBenchmark(
             stepSeconds: seconds, tokensPerStep: config.train.batch * config.train.gradAccumulation * step.model.size.context,
             firstStepSeconds: first, bytesAllocatedAfterFirst: allocated, poolPeakBytes: context.pool.peakBytesInUse,
             residentPeakBytes: resident,
             flopsPerToken: step.model.accounting.flopsPerToken,
-            profile: try profile(config, vocabulary, profiler))
+            profile: try profile(config, vocabulary, context))
     }
 
     private static func make(_ config: RunConfig, _ vocabulary: Int, on context: Context) throws -> TrainingStep {
@@ -84,9 +86,10 @@ public enum Benchmark {
     }
 
     private static func profile(
-        _ config: RunConfig, _ vocabulary: Int, _ profiler: ProfilingBackend
+        _ config: RunConfig, _ vocabulary: Int, _ device: Context
     ) throws -> [(phase: ProfilingBackend.Phase, operation: String, seconds: Double, calls: Int)] {
-        let context = Context(backend: profiler)
+        let profiler = ProfilingBackend(device.backend)
+        let context = Context(backend: profiler, activationType: device.activationType)
         let step = try make(config, vocabulary, on: context)
         let tokens = RandomTokens(vocabulary: vocabulary, shape: [config.train.batch, step.model.size.context], on: context)
         let rounds = 2
@@ -95,6 +98,7 @@ public enum Benchmark {
             let (_, norm) = step.gradients(index, batch: { _ in tokens.batch() }, phase: { profiler.phase = $0 })
             step.update(index, gradientNorm: norm)
         }
+        try context.check()
         return profiler.times.flatMap { phase, operations in
             operations.map { (phase, $0.key, $0.value.seconds / Double(rounds), $0.value.calls / rounds) }
         }.sorted { $0.seconds > $1.seconds }
@@ -103,7 +107,7 @@ public enum Benchmark {
     /// Times a prompt of `context` tokens and then `steps` tokens more, for each of `batch` sequences.
     public static func decoding(
         _ model: Model, on device: Context, batch: Int, context: Int, steps: Int, cacheType: DType = .float32
-    ) -> DecodeBenchmark {
+    ) throws -> DecodeBenchmark {
         let tokens = RandomTokens(vocabulary: model.size.vocabulary, shape: [batch, context], on: device)
         let prompt = tokens.batch().inputs
         var cache = model.cache(batch: batch, type: cacheType, on: device)
@@ -123,6 +127,7 @@ public enum Benchmark {
             cache.advance(by: 1)
             seconds.append(Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9)
         }
+        try device.check()
         let median = seconds.dropFirst(2).sorted()[steps / 2]
         // Of tables, a step reads a row; of everything that is multiplied by, all.
         let weights = model.store.productBytes

@@ -26,6 +26,8 @@ public struct RunState: Codable, Sendable, Equatable {
     public var lastValidationLoss: Double?
     /// Threads it was computed on; another number rounds differently.
     public var threads: Int?
+    /// The GPU it was computed on; nil for the CPU.
+    public var device: String?
     /// The hash of the text it was trained on.
     public var text: String?
     /// What its validation losses are of; losses of other text or other batches do not compare.
@@ -219,6 +221,7 @@ public struct Checkpoint: Sendable {
                 try file.load(parameter.name, into: value)
             }
         }
+        model.store.refreshShadow()
     }
 
     /// Loads what the optimizer remembered.
@@ -232,7 +235,10 @@ extension Safetensors.Source {
     /// A float32 tensor, fetched from its device when its turn comes.
     init(_ name: String, _ tensor: Tensor) {
         self.init(name: name, shape: tensor.shape) { write in
-            try tensor.floats.withUnsafeBytes { try write($0) }
+            let values = tensor.floats
+            // What could not be fetched must not be written.
+            try tensor.context.check()
+            try values.withUnsafeBytes { try write($0) }
         }
     }
 }

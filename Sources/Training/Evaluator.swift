@@ -56,6 +56,7 @@ public enum Evaluator {
             index += rows
             guard progress(count, tokens.count - 1) else { throw CancellationError() }
         }
+        try context.check()
         return Evaluation(
             loss: sum / Double(max(count, 1)), tokens: count, bytesPerToken: bytesPerToken,
             accuracy: Double(correct) / Double(max(count, 1)))
@@ -64,7 +65,7 @@ public enum Evaluator {
     /// The mean loss over `batches` random batches, the same ones for the same seed.
     static func evaluate(
         _ model: Model, on context: Context, _ batches: Batches, count: Int, bytesPerToken: Double
-    ) -> Evaluation {
+    ) throws -> Evaluation {
         var (sum, correct, tokens) = (0.0, 0, 0)
         for index in 0..<count {
             let (inputs, targets) = batches(step: index)
@@ -74,6 +75,7 @@ public enum Evaluator {
             correct += hits.int32s.reduce(0) { $0 + Int($1) }
             tokens += batches.countedTargets(step: index)
         }
+        try context.check()
         return Evaluation(
             loss: sum / Double(tokens), tokens: tokens, bytesPerToken: bytesPerToken,
             accuracy: Double(correct) / Double(tokens))
@@ -117,6 +119,7 @@ public enum Evaluator {
             cache.advance(by: 1)
             progress(position + 1, length)
         }
+        try context.check()
         return sum / Double(targets.count { $0 >= 0 })
     }
 

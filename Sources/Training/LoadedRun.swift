@@ -18,15 +18,26 @@ public struct LoadedRun {
     /// - Parameter choice: `last`, `best` or a step; nil is the last.
     /// - Throws: `Failure` where there is no run or no such checkpoint, `ConfigError` for a config that does not fit this program.
     public init(_ path: String, checkpoint choice: String?, on context: Context, _ registries: Registries) throws {
+        try self.init(path, checkpoint: choice, registries) { _ in context }
+    }
+
+    /// The same on a device, in the precision that the run was trained in.
+    /// - Throws: also `CUDAError`.
+    public init(_ path: String, checkpoint choice: String?, on device: DeviceChoice, _ registries: Registries) throws {
+        try self.init(path, checkpoint: choice, registries) { try device.context($0.train.precision) }
+    }
+
+    private init(_ path: String, checkpoint choice: String?, _ registries: Registries, on device: (RunConfig) throws -> Context) throws {
         folder = try RunFolder.open(path)
         config = try RunConfig(path: folder.configPath, registries: registries)
         tokenizer = try folder.loadTokenizer()
         checkpoint = try Checkpoint.find(choice ?? "last", in: folder)
         model = try Trainer.model(config, tokenizer: tokenizer)
-        self.context = context
+        context = try device(config)
         model.materialize(on: context, training: false)
         do {
             try checkpoint.load(into: model)
+            try context.check()
             if let values = model.store.values, values.backend.firstNotFinite(values) != nil {
                 throw Failure("\(checkpoint.path)/model.safetensors has numbers that are not finite")
             }

@@ -1,3 +1,4 @@
+import Autograd
 import Configuration
 import Foundation
 import Text
@@ -94,6 +95,11 @@ public struct EntropyFloor: Sendable {
         bitsPerByte = score.bitsPerByte
         natsPerToken = score.bitsPerByte * log(2) * dataset.validationBytesPerToken
     }
+}
+
+extension Context {
+    /// Bytes of the device's memory taken at most: of the process on the CPU, of tensors on a GPU.
+    public var peakMemoryBytes: Int { backend.name == "cpu" ? peakResidentBytes() : pool.peakBytesReserved }
 }
 
 /// Bytes of memory this process has had at most, as the system counts them.

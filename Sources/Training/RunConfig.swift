@@ -18,10 +18,20 @@ public struct TrainOptions: OptionGroup {
     public var keepCheckpoints = 2
     public var sampleTokens = 0
     public var seed = 0
-    public var precision = Precision.float32
+    public var precision = Precision.auto
     public init() {}
 
-    public enum Precision: String, OptionEnum { case float32 }
+    /// How numbers are kept and multiplied. Parameters, their gradients, the optimizer's state, statistics of norms, softmax and loss are
+    /// float32 in all of them.
+    public enum Precision: String, OptionEnum {
+        /// bfloat16 on a GPU, float32 on a CPU.
+        case auto
+        case float32
+        /// float32, multiplied with 10 bits of mantissa by a GPU's tensor cores.
+        case tf32
+        /// Activations in bfloat16, products of bfloat16 added up in float32; on a GPU.
+        case bfloat16
+    }
 
     public static var options: [Option<Self>] {
         [
@@ -38,7 +48,7 @@ public struct TrainOptions: OptionGroup {
             Option("keep_checkpoints", \.keepCheckpoints, .atLeast(1), help: "newest checkpoints to keep, besides the best"),
             Option("sample_tokens", \.sampleTokens, .within(0...1_000_000), help: "tokens to sample at each evaluation"),
             Option("seed", \.seed, .atLeast(0), help: "seed of weights, batches and dropout"),
-            Option("precision", \.precision, help: "type of activations and matrix products"),
+            Option("precision", \.precision, help: "type of activations and matrix products; the CPU computes in float32, auto is bfloat16 on a GPU"),
         ]
     }
 }

@@ -38,7 +38,7 @@ public final class Sampler {
     ) throws -> Int {
         try options.validate()
         let ids = try tokenizer.encodePrompt(prompt)
-        return generate(ids.isEmpty ? [startToken] : ids, options, { _, _ in true }, onText)
+        return try generate(ids.isEmpty ? [startToken] : ids, options, { _, _ in true }, onText)
     }
 
     /// Continues token ids, for models whose tokenizer is elsewhere.
@@ -55,7 +55,7 @@ public final class Sampler {
         if let wrong = ids.first(where: { $0 < 0 || $0 >= model.size.vocabulary }) {
             throw Failure("token id \(wrong) is outside of the model's \(model.size.vocabulary) tokens, 0 to \(model.size.vocabulary - 1)")
         }
-        return generate(ids, options, onToken) { _, _ in true }
+        return try generate(ids, options, onToken) { _, _ in true }
     }
 
     /// What an empty prompt stands for: the end of another document, a line break, after which all texts begin, or the first token.
@@ -63,11 +63,12 @@ public final class Sampler {
 
     private func generate(
         _ prompt: [Int32], _ options: SamplingOptions, _ onToken: (Int, Int32) -> Bool, _ onText: (Int, String) -> Bool
-    ) -> Int {
+    ) throws -> Int {
         guard options.tokens > 0 else { return 0 }
         var samples = (0..<options.samples).map { _ in Sample(prompt, tokenizer, options) }
         var decoder = Decoder(model, context, options)
         var logits = decoder.start(prompt)  // [1, V]
+        try context.check()
         let vocabulary = min(model.size.vocabulary, tokenizer.vocabularySize)
         var made = 0
         for count in 0..<options.tokens {
@@ -94,6 +95,7 @@ public final class Sampler {
             }
             if samples.allSatisfy(\.isDone) || count == options.tokens - 1 { break }
             logits = decoder.next(next)
+            try context.check()
         }
         for index in samples.indices {
             if let rest = samples[index].finish(), !onText(index, rest) { break }

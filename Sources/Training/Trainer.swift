@@ -71,11 +71,12 @@ public final class Trainer {
         } else {
             try RunFolder.writeAtomically(dataset.tokenizer.serialized(), to: folder.tokenizerPath)
         }
-        try Trainer.checkMemory(config, model)
+        try Trainer.checkMemory(config, model, on: context)
         let saveConfig = { try RunFolder.writeAtomically(Data((config.resolved.text() + "\n").utf8), to: folder.configPath) }
         // From here on the folder is a run: killed at any later moment, it can be continued.
         if !resuming { try saveConfig() }
         model.materialize(on: context, training: true, seed: UInt64(train.seed))
+        try context.check()
         do {
             optimizer = try Optimizer(config.plan, schedule: config.schedule, store: model.store, width: model.size.width)
         } catch let error as ConfigError {
@@ -87,7 +88,10 @@ public final class Trainer {
                 "windows end with their documents: \(Int((filled * 100).rounded())) % of their places hold text, and the rest is computed for nothing"
             )
         }
-        let threads = (context.backend as? CPUBackend)?.threads
+        let device = context.backend.name == "cpu" ? nil : context.backend.title
+        if device == nil, train.precision == .bfloat16 || train.precision == .tf32 {
+            notes.append("train.precision \(train.precision.rawValue) is for a GPU; the CPU computes in float32")
+        }
         if resuming {
             let (last, damaged) = try Checkpoint.newestWhole(in: folder)
             if let last {
@@ -97,7 +101,12 @@ public final class Trainer {
                         "the text of \(dataset.name) is not what \(folder.path) was trained on until now; put it back, or add "
                             + "--data \(config.data.source) to continue on it as it is")
                 }
-                if let before = state.threads, let threads, before != threads {
+                let threads = (context.backend as? CPUBackend)?.threads
+                if last.step > 0, state.device != device {
+                    notes.append(
+                        "computed on \(state.device ?? "the CPU") before and \(device ?? "the CPU") now, so the last digits differ from "
+                            + "an unbroken run")
+                } else if let before = state.threads, let threads, before != threads {
                     notes.append(
                         "computed on \(before) thread\(before == 1 ? "" : "s") before and \(threads) now, so the last digits "
                             + "differ from an unbroken run; --threads \(before) continues exactly")
@@ -127,7 +136,8 @@ public final class Trainer {
             (state.bestStep, state.bestValidationLoss) = (nil, nil)
             notes.append("validated otherwise than before, so the best checkpoint is sought anew")
         }
-        (state.threads, state.text, state.validation) = (threads, dataset.contentHash, measured)
+        (state.threads, state.device) = ((context.backend as? CPUBackend)?.threads, device)
+        (state.text, state.validation) = (dataset.contentHash, measured)
         let done = state.step
         metrics = try LinesFile(folder.metricsPath, keepingThrough: done)
         // A run that logs none any more keeps those it has.
@@ -159,13 +169,14 @@ public final class Trainer {
     }
 
     /// Refuses what certainly does not fit: better told before the first step than killed by the system within it.
-    static func checkMemory(_ config: RunConfig, _ model: Model) throws {
+    static func checkMemory(_ config: RunConfig, _ model: Model, on context: Context) throws {
+        guard let physical = context.backend.memoryByteCount else { return }
         let activations = try Model.activationBytes(
-            config.model, vocabulary: model.size.vocabulary, batch: config.train.batch)
-        let weights = 8 * model.store.count, physical = Int(ProcessInfo.processInfo.physicalMemory)
+            config.model, vocabulary: model.size.vocabulary, batch: config.train.batch, activationType: context.activationType)
+        let weights = 8 * model.store.count
         guard weights + activations > physical else { return }
         func refusal(_ what: String, _ bytes: Int, _ remedy: String, _ path: String) -> ConfigError {
-            let sizes = String(format: "%.1f GiB, and this machine has %.1f", Double(bytes) / 0x1p30, Double(physical) / 0x1p30)
+            let sizes = String(format: "%.1f GiB, and \(context.backend.name == "cpu" ? "this machine" : context.backend.title) has %.1f", Double(bytes) / 0x1p30, Double(physical) / 0x1p30)
             return ConfigError("\(what) at least \(sizes); \(remedy)", at: path, file: config.file)
         }
         if weights > physical { throw refusal("weights and gradients take", weights, "make the model smaller", "model") }
@@ -189,6 +200,8 @@ public final class Trainer {
         while state.step < train.steps {
             let step = state.step
             let (loss, norm) = try oneStep(step)
+            // What a device that failed computes is zero or worse, and must not be saved.
+            try context.check()
             state.step += 1
             state.tokens += tokensPerStep
             tokensSince += tokensPerStep
@@ -255,6 +268,7 @@ public final class Trainer {
         let observer = isObserved ? ActivationObserver() : nil
         let counted = training.countedTargets(step: step, micros: config.train.gradAccumulation)
         let (sum, norm) = self.step.gradients(step, countedTargets: counted, observer: observer) { training(step: step, micro: $0) }
+        try context.check()
         guard sum.isFinite, norm.isFinite else {
             throw diverged(sum.isFinite ? "gradient" : "loss", step)
         }
@@ -281,7 +295,7 @@ public final class Trainer {
     /// The validation loss now.
     public func evaluate() throws -> Evaluation {
         if let validation, let count = config.train.evalBatches {
-            return Evaluator.evaluate(
+            return try Evaluator.evaluate(
                 model, on: context, validation, count: count, bytesPerToken: dataset.validationBytesPerToken)
         }
         return try Evaluator.evaluate(

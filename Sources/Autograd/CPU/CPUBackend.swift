@@ -8,6 +8,8 @@ import OpenBLAS
 /// fixed number of threads every result is the same bit for bit.
 public final class CPUBackend: Backend {
     public let name = "cpu"
+    public var title: String { "\(threads) thread\(threads == 1 ? "" : "s")" }
+    public var memoryByteCount: Int? { Int(ProcessInfo.processInfo.physicalMemory) }
     /// Threads at work, the calling one counted.
     public let threads: Int
     private let pool: OpaquePointer?
@@ -82,7 +84,7 @@ public final class CPUBackend: Backend {
 
     // MARK: Memory
 
-    public func allocate(byteCount: Int) -> UnsafeMutableRawPointer? {
+    public func allocate(byteCount: Int, reclaim: () -> Void) -> UnsafeMutableRawPointer? {
         UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
     }
 

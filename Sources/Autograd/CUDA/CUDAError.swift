@@ -50,6 +50,15 @@ public enum CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
         return String(text.map { $0.isNewline ? " " : $0 })
     }
 
+    /// Whether there is a GPU, or its driver, that something is wrong with; else the machine has none.
+    public var isAboutAGPU: Bool {
+        switch self {
+        case .libraryMissing(.driver, _, let reason): !reason.isEmpty
+        case .noDevice: false
+        default: true
+        }
+    }
+
     /// 12040 as "12.4".
     package static func version(_ number: Int) -> String { "\(number / 1000).\(number % 1000 / 10)" }
 

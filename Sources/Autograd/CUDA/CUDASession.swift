@@ -83,10 +83,12 @@ package final class CUDASession {
     }
 
     /// Copies and waits for it.
-    package func download(_ address: DeviceAddress, to bytes: UnsafeMutableRawBufferPointer) throws(CUDAError) {
+    package func download(
+        _ address: DeviceAddress, to bytes: UnsafeMutableRawBufferPointer, after kernel: String? = nil
+    ) throws(CUDAError) {
         guard let start = bytes.baseAddress, bytes.count > 0 else { return }
         try driver.check(driver.copyToHost(start, address, bytes.count, stream), "cuMemcpyDtoHAsync")
-        try synchronize()
+        try synchronize(after: kernel)
     }
 
     package func copy(from source: DeviceAddress, to target: DeviceAddress, byteCount: Int) throws(CUDAError) {

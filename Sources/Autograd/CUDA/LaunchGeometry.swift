@@ -24,6 +24,15 @@ package struct LaunchGeometry: Equatable, Sendable {
         return LaunchGeometry(blocks: (min(wanted, max(1, multiprocessors) * 32), 1, 1), threads: threads)
     }
 
+    /// Blocks for a sum over `count` elements, each of which leaves one number. Their number depends on the size alone, so that a sum
+    /// is the same on every device.
+    package static func sums(_ count: Int) -> LaunchGeometry {
+        LaunchGeometry(blocks: (max(1, min(1024, (max(count, 1) - 1) / (threads * 8) + 1)), 1, 1), threads: threads)
+    }
+
+    /// One block.
+    package static let one = LaunchGeometry(blocks: (1, 1, 1), threads: threads)
+
     /// One block a row, `threads` sized to the row: whole warps, at most 256.
     package static func rows(_ rows: Int, columns: Int) -> LaunchGeometry {
         let warps = max(1, min(threads / 32, (max(columns, 1) - 1) / 32 + 1))

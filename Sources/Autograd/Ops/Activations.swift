@@ -1,7 +1,7 @@
 extension Tensor {
     /// f(x), element by element.
     public func activation(_ kind: Activation) -> Tensor {
-        let y = context.empty(shape)
+        let y = context.empty(shape, dtype)
         backend.activation(kind, self, into: y)
         y.recordBackward(from: [self]) { [self] dy in
             guard let gradient else { return }
@@ -9,7 +9,7 @@ extension Tensor {
             backend.activationBackward(kind, self, dy, into: dx, accumulate: accumulate)
         }
         y.setRecipe { [self] in
-            let again = context.empty(shape)
+            let again = context.empty(shape, dtype)
             backend.activation(kind, self, into: again)
             return again
         }
@@ -20,16 +20,16 @@ extension Tensor {
     /// arXiv:2002.05202).
     public func gated(_ kind: Activation) -> Tensor {
         precondition(columns % 2 == 0, "a gated unit takes an even number of columns")
-        let y = context.empty(shape.dropLast() + [columns / 2])
+        let y = context.empty(shape.dropLast() + [columns / 2], dtype)
         backend.gated(kind, self, into: y)
         y.recordBackward(from: [self]) { [self] dy in
             guard let gradient else { return }
-            let dx = context.empty(shape)
+            let dx = context.empty(shape, dtype)
             backend.gatedBackward(kind, self, dy, into: dx)
             gradient.accumulate(dx)
         }
         y.setRecipe { [self] in
-            let again = context.empty(shape.dropLast() + [columns / 2])
+            let again = context.empty(shape.dropLast() + [columns / 2], dtype)
             backend.gated(kind, self, into: again)
             return again
         }
@@ -38,7 +38,7 @@ extension Tensor {
 
     /// cap·tanh(x / cap) (Gemma 2, arXiv:2408.00118).
     public func softcapped(_ cap: Float) -> Tensor {
-        let y = context.empty(shape)
+        let y = context.empty(shape, dtype)
         backend.softcap(self, cap: cap, into: y)
         // The derivative needs the output; a view of it keeps its memory without holding its own gradient.
         let saved = y.view(at: 0, y.shape)

@@ -8,13 +8,13 @@ extension Heads {
             self, normalize: normalize, weight: weight, rotary: rotary, positions: positions, scale: scale)
         guard !call.isIdentity else { return self }
         let context = tensor.context
-        let y = context.empty(tensor.shape.dropLast() + [count * dim])
+        let y = context.empty(tensor.shape.dropLast() + [count * dim], tensor.dtype)
         let rstd = normalize == nil ? nil : context.empty([tensor.rows * count])
         context.backend.prepareHeads(call, into: y, rstd: rstd)
         y.recordBackward(from: [tensor, weight]) { [gradient = tensor.gradient, columns] dy in
             let target = gradient?.columnsTarget(columns)
             context.backend.prepareHeadsBackward(
-                call, rstd: rstd, dy: dy, dx: target?.tensor ?? context.empty(tensor.shape), accumulate: target?.accumulate ?? false,
+                call, rstd: rstd, dy: dy, dx: target?.tensor ?? context.empty(tensor.shape, tensor.dtype), accumulate: target?.accumulate ?? false,
                 dweight: weight?.gradient?.addingTarget())
         }
         return Heads(y, count: count, dim: dim)
@@ -34,7 +34,7 @@ public func attention(_ call: AttentionCall) -> Tensor {
     call.key = apart(call.key, call.query)
     call.value = apart(apart(call.value, call.query), call.key)
     let q = call.query, context = q.tensor.context
-    let output = context.empty([call.batch, call.queries, q.count * q.dim])
+    let output = context.empty([call.batch, call.queries, q.count * q.dim], q.tensor.dtype)
     let lse = context.empty([call.batch, q.count, call.queries])
     context.backend.attention(call, output: output, lse: lse)
     let saved = output.view(at: 0, output.shape)
@@ -54,7 +54,8 @@ public func attention(_ call: AttentionCall) -> Tensor {
 /// Attention of one new token a sequence over a ring of keys and values: [B, 1, H·D]. Not recorded.
 public func attentionDecode(_ call: DecodeCall) -> Tensor {
     let context = call.query.tensor.context
-    let output = context.empty([call.query.tensor.shape[0], 1, call.query.count * call.query.dim])
+    let query = call.query
+    let output = context.empty([query.tensor.shape[0], 1, query.count * query.dim], query.tensor.dtype)
     context.backend.attentionDecode(call, output: output)
     return output
 }

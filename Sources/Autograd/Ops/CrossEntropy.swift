@@ -52,12 +52,12 @@ extension Tensor {
         let inputs = [self, weight, bias]
         let needed = recording && inputs.contains { $0?.requiresGradient == true }
         let losses = context.empty([m])
-        let dx = needed && requiresGradient ? context.empty(shape) : nil
+        let dx = needed && requiresGradient ? context.empty(shape, dtype) : nil
         let chunk = max(1, min(m, headChunkElements / n))
         for first in stride(from: 0, to: m, by: chunk) {
             let range = first..<min(m, first + chunk)
             let x = reshapedRows(m, k).slice(range)
-            let logits = context.empty([range.count, n])
+            let logits = context.empty([range.count, n], dtype)
             backend.multiplyMatrices(
                 MatrixProduct(x, weight, transposeB: true, into: logits, m: range.count, n: n, k: k, bias: bias))
             backend.crossEntropy(

@@ -3,7 +3,7 @@ extension Tensor {
     /// The mask is computed again in the backward pass rather than kept.
     public func dropout(_ mask: DropoutMask?) -> Tensor {
         guard let mask, mask.probability > 0 else { return self }
-        let y = context.empty(shape)
+        let y = context.empty(shape, dtype)
         backend.dropout(self, mask, into: y, accumulate: false)
         y.recordBackward(from: [self]) { [gradient, backend] dy in
             guard let gradient else { return }

@@ -3,7 +3,7 @@ extension Tensor {
     public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor {
         let (m, k, n) = (rows, columns, weight.shape[0])
         precondition(weight.count == n * k, "a weight of \(weight.shape) does not take \(shape)")
-        let y = context.empty(shape.dropLast() + [n])
+        let y = context.empty(shape.dropLast() + [n], dtype)
         backend.multiplyMatrices(MatrixProduct(self, weight, transposeB: true, into: y, m: m, n: n, k: k, bias: bias))
         y.recordBackward(from: [self, weight, bias]) { [kept, gradient, backend] dy in
             // First, so that an input made again is gone before the gradient by it takes as much memory.

@@ -76,12 +76,14 @@ extension Tensor {
 
     /// Puts parts' rows back where they came from, rows that meet added up: y [rows, C] with y[ids[i]] += part[i].
     public static func scattered(_ parts: [(rows: Tensor, ids: Tensor)], to rows: Int, width: Int, on context: Context) -> Tensor {
-        let y = context.zeros([rows, width])
-        for part in parts { context.backend.scatterAdd(part.rows, part.ids, into: y) }
-        y.recordBackward(from: parts.map(\.rows)) { [parts = parts.map { ($0.rows.gradient, $0.rows.shape, $0.ids) }] dy in
+        // Added up in float32, whatever the parts are.
+        let total = context.zeros([rows, width]), type = parts.first?.rows.dtype ?? .float32
+        for part in parts { context.backend.scatterAdd(part.rows, part.ids, into: total) }
+        let y = type == .float32 ? total : total.converted(to: type)
+        y.recordBackward(from: parts.map(\.rows)) { [parts = parts.map { ($0.rows.gradient, $0.rows.shape, $0.ids) }, type] dy in
             for (gradient, shape, ids) in parts {
                 guard let gradient else { continue }
-                let d = context.empty(shape)
+                let d = context.empty(shape, type)
                 context.backend.gather(dy, ids, into: d)
                 gradient.accumulate(d)
             }

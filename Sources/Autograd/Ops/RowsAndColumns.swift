@@ -2,7 +2,7 @@ extension Tensor {
     /// A copy of columns `range` of the last dimension.
     public func columns(_ range: Range<Int>) -> Tensor {
         precondition(range.lowerBound >= 0 && range.upperBound <= columns, "columns out of range")
-        let y = context.empty(shape.dropLast() + [range.count])
+        let y = context.empty(shape.dropLast() + [range.count], dtype)
         backend.copyColumns(self, from: range.lowerBound, to: y, at: 0, count: range.count, accumulate: false)
         y.recordBackward(from: [self]) { [gradient, backend] dy in
             guard let gradient else { return }
@@ -15,7 +15,7 @@ extension Tensor {
     /// x[r, c]·s[r]: each row (all dimensions but the last, flattened) times a number of its own. s has one element a row.
     public func scaledRows(by s: Tensor) -> Tensor {
         precondition(s.count == rows, "\(rows) rows, \(s.count) factors")
-        let y = context.empty(shape)
+        let y = context.empty(shape, dtype)
         backend.scaleRows(self, by: s, into: y, accumulate: false)
         y.recordBackward(from: [self, s]) { [self] dy in
             if let gradient {
@@ -33,7 +33,7 @@ extension Tensor {
     /// [B, T, C] one step later in time: y[t] = x[t − 1], y[0] = `first` [B, C] or zero.
     public func shiftedInTime(first: Tensor? = nil) -> Tensor {
         precondition(shape.count == 3, "shiftedInTime takes [batch, time, width]")
-        let y = context.empty(shape)
+        let y = context.empty(shape, dtype)
         backend.shift(self, first: first, into: y, reverse: false, accumulate: false)
         y.recordBackward(from: [self]) { [gradient, backend] dy in
             guard let gradient else { return }

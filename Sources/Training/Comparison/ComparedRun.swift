@@ -24,9 +24,11 @@ public struct RunResult: Codable, Sendable, Equatable {
     /// Threads of this run, and runs at work at once: speeds depend on both.
     public var threads: Int
     public var jobs: Int
+    /// The GPU; nil for the CPU.
+    public var device: String?
 
     enum CodingKeys: String, CodingKey {
-        case steps, tokens, threads, jobs
+        case steps, tokens, threads, jobs, device
         case trainSeconds = "train_seconds", valLoss = "val_loss", valBitsPerByte = "val_bits_per_byte"
         case valAccuracy = "val_accuracy", valTokens = "val_tokens", trainTokensPerSecond = "train_tokens_per_second"
         case decodeTokensPerSecond = "decode_tokens_per_second", decodeContext = "decode_context"

@@ -34,6 +34,8 @@ public struct Comparison {
         /// Whether configs that train for longer than `Budget.usual` are held to it where no budget is named.
         public var usesUsualBudget = false
         public var matchesParameters = false
+        /// What the runs will be on, whose memory they must fit.
+        public var device = DeviceChoice(.cpu)
         public var seeds = 3
         public var evaluationTokens = Comparison.defaultEvaluationTokens
         public init(_ variants: VariantRequest) { self.variants = variants }
@@ -52,7 +54,7 @@ public struct Comparison {
             let match = ParameterMatch(target: target, tokenizer: dataset.tokenizer, registries: registries)
             variants = try variants.map { $0.name == baseline ? $0 : try match.matched($0) }
         }
-        for variant in variants { try variant.requireFits(dataset) }
+        for variant in variants { try variant.requireFits(dataset, request.device) }
         var budget = request.budget
         if budget == nil, request.usesUsualBudget,
             variants.contains(where: { Double($0.tokensPerStep * $0.config.train.steps) > Budget.usual.amount })
@@ -171,7 +173,7 @@ public struct ComparedText: Sendable, Equatable {
 extension Variant {
     /// Checks that the text has a window for the model, that a step fits the memory, and that the optimizer finds its parameters.
     /// - Throws: `ConfigError`.
-    func requireFits(_ dataset: Dataset) throws {
+    func requireFits(_ dataset: Dataset, _ device: DeviceChoice) throws {
         let model = try Trainer.model(config, tokenizer: dataset.tokenizer)
         for part in [dataset.train, dataset.validation] {
             do {
@@ -181,7 +183,7 @@ extension Variant {
                 throw ConfigError(error.description, at: "model.context", file: source)
             }
         }
-        try Trainer.checkMemory(config, model)
+        try Trainer.checkMemory(config, model, on: device.context(config.train.precision))
         model.materialize(on: .shapesOnly(), training: true)
         do {
             _ = try Optimizer(config.plan, schedule: config.schedule, store: model.store, width: model.size.width)

@@ -12,7 +12,7 @@ public struct RunWorker {
     let comparison: Comparison
     let run: ComparedRun
     let config: RunConfig
-    let threads: Int?
+    let device: DeviceChoice
     let jobs: Int
     /// Held from before the run's folder is looked at until the worker is gone: of two workers of one run, which a killed
     /// parent and its successor make, only one may create it.
@@ -23,7 +23,7 @@ public struct RunWorker {
     ///   - jobs: runs at work at once, for the record.
     /// - Throws: `Failure` for a run that the comparison does not have.
     public init(
-        _ folder: ComparisonFolder, run label: String, threads: Int?, jobs: Int, _ registries: Registries = Registries()
+        _ folder: ComparisonFolder, run label: String, on device: DeviceChoice, jobs: Int, _ registries: Registries = Registries()
     ) throws {
         let comparison = try folder.open(registries)
         guard let planned = comparison.runs.first(where: { $0.label == label }) else {
@@ -33,7 +33,7 @@ public struct RunWorker {
         self.comparison = comparison
         run = folder.run(planned.variant, seedIndex: planned.index)
         config = try planned.variant.config(seedIndex: planned.index, registries)
-        (self.threads, self.jobs) = (threads, jobs)
+        (self.device, self.jobs) = (device, jobs)
         claim = try RunWorker.claim(run.folder.path)
         if case .missing = try run.status(config, registries) {
             // Killed before it was a run: there is nothing to continue, and it would be in the way.
@@ -69,10 +69,10 @@ public struct RunWorker {
     private func trainAndMeasure(_ shouldStop: () -> Bool) throws -> Trainer.Outcome {
         let resuming = FileManager.default.fileExists(atPath: run.folder.configPath)
         let dataset = try config.dataset(tokenizer: resuming ? run.folder.loadTokenizer() : nil)
-        let backend = CPUBackend(threads: threads)
-        let trainer = try Trainer(config, dataset: dataset, on: Context(backend: backend), folder: run.folder, resuming: resuming)
+        let context = try device.context(config.train.precision)
+        let trainer = try Trainer(config, dataset: dataset, on: context, folder: run.folder, resuming: resuming)
         let before = run.peakMemory
-        var peak: Int { max(before, peakResidentBytes()) }
+        var peak: Int { max(before, context.peakMemoryBytes) }
         let outcome = try trainer.run(shouldStop: shouldStop) { event in
             if case .saved = event { try? run.save(peakMemory: peak) }
         }
@@ -80,7 +80,7 @@ public struct RunWorker {
         let peakInTraining = peak
         let judged = try JudgedText(comparison, dataset).evaluate(trainer.model, on: trainer.context, shouldStop: shouldStop)
         guard judged.loss.isFinite else { throw Failure("the validation loss after the last step is not finite") }
-        let decoding = RunWorker.decoding(trainer.model, on: trainer.context)
+        let decoding = try RunWorker.decoding(trainer.model, on: trainer.context)
         let speeds = try run.folder.metrics().compactMap(\.tokensPerSecond).sorted()
         try run.save(
             RunResult(
@@ -89,17 +89,18 @@ public struct RunWorker {
                 valTokens: judged.tokens,
                 trainTokensPerSecond: speeds.isEmpty ? nil : speeds[speeds.count / 2],
                 decodeTokensPerSecond: decoding?.decodeTokensPerSecond, decodeContext: decoding?.context,
-                peakMemoryBytes: peakInTraining, threads: backend.threads, jobs: jobs))
+                peakMemoryBytes: peakInTraining, threads: (context.backend as? CPUBackend)?.threads ?? 1, jobs: jobs,
+                device: context.backend.name == "cpu" ? nil : context.backend.title))
         // The comparison needs the last weights alone, and there are many runs.
         for old in Checkpoint.all(in: run.folder).dropLast() { try? FileManager.default.removeItem(atPath: old.path) }
         return .finished
     }
 
     /// Decoding speed of one sequence with half the context in the cache, as `bench --decode` measures it.
-    static func decoding(_ model: Model, on context: Context) -> DecodeBenchmark? {
+    static func decoding(_ model: Model, on context: Context) throws -> DecodeBenchmark? {
         let length = max(1, model.size.context / 2), room = (model.positionLimit ?? .max) - length - 2
         guard room >= 1 else { return nil }
-        return Benchmark.decoding(model, on: context, batch: 1, context: length, steps: min(64, room))
+        return try Benchmark.decoding(model, on: context, batch: 1, context: length, steps: min(64, room))
     }
 }
 

@@ -13,14 +13,15 @@ enum StepClock {
     /// does meanwhile falls on all of them.
     /// - Throws: `ConfigError`.
     static func measure(
-        _ variants: [Variant], vocabulary: Int, threads: Int?, progress: (String) -> Void
+        _ variants: [Variant], vocabulary: Int, on device: DeviceChoice, progress: (String) -> Void
     ) throws -> [String: Double] {
         var steps: [String: Int] = [:], means: [String: [Double]] = [:]
         for round in 0..<rounds {
             progress("measuring how long steps take, round \(round + 1) of \(rounds)")
             for variant in variants {
                 func time(_ steps: Int) throws -> [Double] {
-                    try Benchmark.training(variant.config, vocabulary: vocabulary, steps: steps, threads: threads).stepSeconds
+                    let context = try device.context(variant.config.train.precision)
+                    return try Benchmark.training(variant.config, vocabulary: vocabulary, steps: steps, on: context).stepSeconds
                 }
                 if steps[variant.name] == nil {
                     let first = try time(firstSteps).min() ?? 1
@@ -38,13 +39,13 @@ extension Comparison {
     /// Settles the steps of variants that have none yet, measuring where the budget is in seconds.
     /// - Throws: `ConfigError` where not one step fits.
     public mutating func settleSteps(
-        threads: Int?, _ registries: Registries = Registries(), progress: (String) -> Void = { _ in }
+        on device: DeviceChoice, _ registries: Registries = Registries(), progress: (String) -> Void = { _ in }
     ) throws {
         let open = variants.filter { !$0.hasSteps }
         guard !open.isEmpty else { return }
         let seconds =
             budget?.unit == .seconds
-            ? try StepClock.measure(open, vocabulary: text.vocabularySize, threads: threads, progress: progress) : [:]
+            ? try StepClock.measure(open, vocabulary: text.vocabularySize, on: device, progress: progress) : [:]
         try setSteps(registries) { seconds[$0.name] }
     }
 }

@@ -1,0 +1,145 @@
+import Foundation
+
+/// An NVIDIA GPU: cuBLASLt for matrix products, our own kernels for the rest, all in one stream.
+///
+/// Operations return at once; what fails is remembered (`failure`), and everything asked for after it does nothing, so that operations
+/// need not throw. Results repeat to the last bit on one device: no sum is taken in an order that chance decides.
+///
+/// It has never run on a GPU: see `CUDASource`.
+public final class CUDABackend: Backend {
+    public let name = "cuda"
+    public var title: String { device.name }
+    public var memoryByteCount: Int? { device.memory }
+    public var device: CUDADevice { session.device }
+    public private(set) var failure: (any Error)?
+    let session: CUDASession
+    let kernels: KernelLibrary
+    let products: CUDAProducts
+    /// ALiBi's slopes that are on the device already.
+    var slopes: [[Float]: DeviceAddress] = [:]
+    /// Where kernels find the number of the step, for dropout in a replayed step; 0 where it is in their arguments.
+    var stepAddress: DeviceAddress = 0
+
+    package init(_ session: CUDASession, kernels: KernelLibrary, products: CUDAProducts) {
+        (self.session, self.kernels, self.products) = (session, kernels, products)
+    }
+
+    deinit {
+        for address in slopes.values { try? session.free(address) }
+    }
+
+    // MARK: Asking
+
+    /// Does what can fail, unless something has failed already.
+    func attempt(_ body: () throws(CUDAError) -> Void) {
+        guard failure == nil else { return }
+        do throws(CUDAError) { try body() } catch { failure = error }
+    }
+
+    /// Launches a kernel with arguments of its own types, in order.
+    func run<each Argument: BitwiseCopyable>(
+        _ family: CUDASource, _ kernel: String, _ geometry: LaunchGeometry, _ argument: repeat each Argument
+    ) {
+        guard failure == nil else { return }
+        var arguments = KernelArguments()
+        repeat arguments.append(each argument)
+        attempt { () throws(CUDAError) in try kernels.launch(family, kernel, geometry, arguments) }
+    }
+
+    /// One thread for each of `count` elements.
+    func elements(_ count: Int) -> LaunchGeometry { .elements(count, on: device.multiprocessors) }
+
+    public func synchronize() { attempt { () throws(CUDAError) in try session.synchronize(after: kernels.last) } }
+
+    // MARK: Memory
+
+    public func allocate(byteCount: Int, reclaim: () -> Void) -> UnsafeMutableRawPointer? {
+        var address: DeviceAddress = 0
+        attempt { () throws(CUDAError) in
+            do throws(CUDAError) {
+                address = try session.allocate(byteCount: byteCount)
+            } catch .outOfMemory {
+                // Blocks of other sizes that are kept for reuse; freeing waits for what still uses them.
+                reclaim()
+                address = try session.allocate(byteCount: byteCount)
+            }
+        }
+        return UnsafeMutableRawPointer(bitPattern: UInt(address))
+    }
+
+    public func deallocate(_ pointer: UnsafeMutableRawPointer?, byteCount: Int) {
+        // Even after a failure: other contexts may go on.
+        try? session.free(DeviceAddress(UInt(bitPattern: pointer)))
+    }
+
+    public func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) {
+        attempt { () throws(CUDAError) in try session.upload(bytes, to: tensor.deviceAddress) }
+    }
+
+    public func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer) {
+        // What is not fetched is zero and not what memory held.
+        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        let wanted = UnsafeMutableRawBufferPointer(rebasing: bytes.prefix(tensor.count * tensor.dtype.size))
+        attempt { () throws(CUDAError) in try session.download(tensor.deviceAddress, to: wanted, after: kernels.last) }
+    }
+
+    public func copy(_ x: Tensor, to y: Tensor) {
+        guard x.dtype != y.dtype else {
+            attempt { () throws(CUDAError) in
+                try session.copy(from: x.deviceAddress, to: y.deviceAddress, byteCount: x.count * x.dtype.size)
+            }
+            return
+        }
+        run(.elementwise, "convert", elements(x.count), x.array, y.array, Int64(x.count))
+    }
+
+    public func compress(_ x: Tensor, into y: Tensor) {
+        guard let scales = y.scales else { return copy(x, to: y) }
+        let groups = (x.columns + scales.group - 1) / max(scales.group, 1)
+        run(
+            .quantization, "quantize", elements(x.rows * groups * 32), x.array, y.deviceAddress, scales.values.deviceAddress,
+            Int64(x.rows), Int64(x.columns), Int64(scales.group))
+    }
+
+    public func expand(_ x: Tensor, into y: Tensor) {
+        guard let scales = x.scales else { return copy(x, to: y) }
+        run(
+            .quantization, "dequantize", elements(x.count), x.deviceAddress, scales.values.deviceAddress, y.array, Int64(x.rows),
+            Int64(x.columns), Int64(scales.group))
+    }
+
+    /// `x` in another type, or itself where it has it.
+    func converted(_ x: Tensor, to type: DType) -> Tensor { x.dtype == type ? x : x.converted(to: type) }
+
+    /// Runs `body` on `y`, or where `y` is not float32 on a float32 copy that is then written back: for kernels that only add to float32.
+    func inFloat32(_ y: Tensor, _ body: (Tensor) -> Void) {
+        guard y.dtype != .float32 else { return body(y) }
+        let wide = y.converted(to: .float32)
+        body(wide)
+        copy(wide, to: y)
+    }
+
+    // MARK: Filling
+
+    public func fill(_ y: Tensor, _ value: Float) {
+        run(.elementwise, "fill", elements(y.count), y.array, value, Int64(y.count))
+    }
+
+    public func fillColumns(_ y: Tensor, _ columns: Range<Int>, _ value: Float) {
+        run(
+            .elementwise, "fill_columns", elements(y.rows * columns.count), y.array, value, Int64(y.rows), Int64(y.columns),
+            Int64(columns.lowerBound), Int64(columns.count))
+    }
+
+    public func fillUniform(_ y: Tensor, low: Float, high: Float, key: UInt64, stream: UInt64) {
+        inFloat32(y) { y in
+            run(.random, "fill_uniform", elements(y.count / 4), y.deviceAddress, Int64(y.count), low, high, key, stream)
+        }
+    }
+
+    public func fillNormal(_ y: Tensor, deviation: Float, key: UInt64, stream: UInt64) {
+        inFloat32(y) { y in
+            run(.random, "fill_normal", elements(y.count / 4), y.deviceAddress, Int64(y.count), deviation, key, stream)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+extension CUDABackend {
+    public func multiplyMatrices(_ p: MatrixProduct) {
+        guard p.m > 0, p.n > 0 else { return }
+        if p.b.dtype == .int8 || p.k == 0 { return plainProduct(p) }
+        var p = p
+        // The library multiplies one type by itself: activations in bfloat16 meet the weight's copy in it.
+        let type: DType = p.a.dtype == .bfloat16 ? .bfloat16 : .float32
+        p.b = operand(p.b, type)
+        guard type == .bfloat16 || p.c.dtype == .float32 else { return inFloat32(p.c) { p.c = $0; multiplyMatrices(p) } }
+        let bias = p.bias.map { operand($0, p.c.dtype) }
+        func matrix(_ tensor: Tensor, _ columns: Int) -> CUDAProducts.Matrix {
+            CUDAProducts.Matrix(tensor.deviceAddress, tensor.dtype, stride: columns)
+        }
+        var call = CUDAProducts.Call(
+            matrix(p.a, p.transposeA ? p.m : p.k), matrix(p.b, p.transposeB ? p.k : p.n), transposeA: p.transposeA,
+            transposeB: p.transposeB, into: matrix(p.c, p.n), m: p.m, n: p.n, k: p.k)
+        (call.alpha, call.beta) = (p.alpha, p.beta)
+        if let bias { (call.epilogue, call.bias) = (.bias, bias.deviceAddress) }
+        attempt { () throws(CUDAError) in try products.multiply(call) }
+    }
+
+    /// A tensor in the type that a product takes.
+    private func operand(_ x: Tensor, _ type: DType) -> Tensor {
+        if x.dtype == type { return x }
+        if let shadow = x.shadow, shadow.dtype == type { return shadow }
+        return x.converted(to: type)
+    }
+
+    /// By our own kernel, which takes every type: weights in int8, and a product over nothing.
+    private func plainProduct(_ p: MatrixProduct) {
+        let geometry = LaunchGeometry(
+            blocks: ((p.n + 31) / 32, min((p.m + 31) / 32, LaunchGeometry.largestGrid.y), 1), threads: LaunchGeometry.threads)
+        var p = p
+        p.bias = p.bias.map { converted($0, to: .float32) }
+        run(.products, "multiply_matrices", geometry, KernelProduct(p))
+    }
+}
