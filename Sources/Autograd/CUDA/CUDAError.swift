@@ -15,6 +15,8 @@ public enum CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
     case compilation(kernels: String, architecture: String, log: String)
     case launch(kernel: String, reason: String)
     case geometry(kernel: String, problem: String)
+    /// A matrix product that cannot be done; `product` says which.
+    case product(String, problem: String)
     /// Any other failure of a call, with what the library says of it.
     case call(String, reason: String)
 
@@ -43,6 +45,8 @@ public enum CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
                 "The GPU failed in or before kernel \(kernel): \(reason). What the GPU held is lost; the last checkpoint is not."
             case .geometry(let kernel, let problem):
                 "Kernel \(kernel) cannot be launched: \(problem)."
+            case .product(let product, let problem):
+                "The matrix product \(product) cannot be done: \(problem)."
             case .call(let function, let reason):
                 "\(function) failed: \(reason)."
             }
