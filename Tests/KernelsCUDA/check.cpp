@@ -67,8 +67,9 @@ typedef std::vector<int> Ints;
 static int failures;
 static double worst;
 
+static uint64_t uniform_state;
 static double uniform(double low, double high) {
-    static uint64_t state = 7;
+    uint64_t &state = uniform_state;
     state = state * 6364136223846793005u + 1442695040888963407u;
     return low + (high - low) * (double)(state >> 11) * 0x1p-53;
 }
@@ -78,28 +79,45 @@ static Floats floats(size_t n, double low = -1, double high = 1) {
     return x;
 }
 
-/// Notes the errors of an array relative to the largest value.
+#include "typed.h"
+
+/// The bits of all that was compared since the last report, and those of each report of an aligned run.
+static uint64_t digest = 1;
+static std::map<std::string, uint64_t> aligned_digests;
+
+/// Notes the errors of an array relative to the largest value, after what its type's rounding allows relative to its own.
 template <typename A, typename B> static void compare(const A &got, const B &want) {
-    if (got.size() != want.size()) {
+    if (got.size() != want.size() || !intact(got)) {
         worst = INFINITY;
         return;
     }
     double size = 1e-30;
     for (auto value : want) size = isfinite((double)value) ? fmax(size, fabs((double)value)) : size;
     for (size_t i = 0; i < want.size(); i++) {
-        double a = (double)got[i], b = (double)want[i], error = fabs(a - b) / size;
-        if (a == b || (isnan(a) && isnan(b))) error = 0;
+        double a = (double)got[i], b = (double)want[i], error = (fabs(a - b) - rounding(got) * fabs(b)) / size;
+        if (a == b || (isnan(a) && isnan(b)) || error < 0) error = 0;
         if (!(error <= worst)) worst = isnan(error) ? INFINITY : error;
+        digest = (digest ^ (isnan(a) ? 1 : bits_of(a))) * 0x9e3779b97f4a7c15u;
     }
 }
 static void same(bool equal) {
     if (!equal) worst = INFINITY;
 }
 static void report(const char *name, double tolerance) {
-    bool good = worst <= tolerance;
-    printf("%-28s %.2e%s\n", name, worst, good ? "" : "  FAILED");
-    failures += !good;
+    std::string full = std::string(name) + (variant.type ? ", bfloat16" : "");
+    bool good = worst <= tolerance, equal = true;
+    if (variant.shift == 0) {
+        aligned_digests[full] = digest;
+    } else {
+        equal = aligned_digests[full] == digest;
+    }
+    if (variant.shift == 0 || !good || !equal) {
+        printf("%-36s %.2e%s%s\n", full.c_str(), worst, good ? "" : "  FAILED",
+               equal ? "" : "  FAILED: other bits where arrays are not aligned");
+    }
+    failures += !good || !equal;
     worst = 0;
+    digest = 1;
 }
 
 /// Blocks as LaunchGeometry.elements has them, but few, so that threads stride over several elements.
@@ -116,14 +134,22 @@ static unsigned up(long long n, long long unit) { return (unsigned)((n + unit - 
 
 #include "check_pointwise.h"
 #include "check_rows.h"
+#include "check_products.h"
 #include "check_optimizers.h"
 #include "check_attention.h"
 
 int main() {
-    check_pointwise();
-    check_rows();
-    check_optimizers();
-    check_attention();
+    for (int type = 0; type < 2; type++)
+        for (int shift = 0; shift < 2; shift++) {
+            variant = {type, shift};
+            uniform_state = 7;
+            check_pointwise();
+            check_optimizers();
+            check_rows();
+            if (shift == 1) continue;
+            check_products();
+            check_attention();
+        }
     if (failures) printf("%d FAILED\n", failures);
     return failures ? 1 : 0;
 }

@@ -9,11 +9,18 @@ struct Case {
 static void check_one(const Case &t) {
     const int q_stride = t.heads * t.dim + 6, k_stride = t.key_heads * t.dim + 4, v_stride = k_stride + 3, group = t.heads / t.key_heads;
     const int query_rows = t.batch * t.queries, key_rows = t.batch * t.keys, out_stride = t.heads * t.dim;
-    Floats q = floats(query_rows * q_stride, -2, 2), k = floats(key_rows * k_stride, -2, 2), v = floats(key_rows * v_stride);
-    Floats dout = floats(query_rows * out_stride), slopes = floats(t.heads, 0, 0.3), out(query_rows * out_stride, NAN);
-    Floats lse(t.batch * t.heads * t.queries, NAN), delta = lse, want_out = out, want_lse = lse;
-    Floats dq = floats(q.size()), dk = floats(k.size()), dv = floats(v.size());
-    std::vector<double> want_dq(dq.begin(), dq.end()), want_dk(dk.begin(), dk.end()), want_dv(dv.begin(), dv.end());
+    Typed typed_q = numbers(query_rows * q_stride, -2, 2), typed_k = numbers(key_rows * k_stride, -2, 2);
+    Typed typed_v = numbers(key_rows * v_stride), typed_dout = numbers(query_rows * out_stride), out(Floats(query_rows * out_stride, NAN));
+    const Floats q = typed_q.values(), k = typed_k.values(), v = typed_v.values(), dout = typed_dout.values();
+    Floats slopes = floats(t.heads, 0, 0.3), lse(t.batch * t.heads * t.queries, NAN), delta = lse, want_delta = lse, exact_delta = lse;
+    Floats want_out = out.values(), want_lse = lse;
+    Typed dq = numbers(q.size()), dk = numbers(k.size()), dv = numbers(v.size());
+    auto doubles = [](const Typed &x) {
+        Floats values = x.values();
+        return std::vector<double>(values.begin(), values.end());
+    };
+    std::vector<double> want_dq = doubles(dq), want_dk = doubles(dk), want_dv = doubles(dv);
+    const unsigned long long step = 2;
     const float scale = 0.4f;
 
     // The reference: all scores of a head at once.
@@ -22,7 +29,7 @@ static void check_one(const Case &t) {
             int kv = h / group, T = t.queries, S = t.keys, D = t.dim;
             auto row = [&](auto &of, int stride, int count, int i, int head) { return of.data() + (b * count + i) * stride + head * D; };
             loom_strip strip = {T, S, S, t.query_position, t.key_position, t.window, scale, t.softcap, t.alibi ? slopes[h] : 0.0f,
-                                t.dropout, 77, 5, (uint64_t)((3 + b) * t.heads + h) * T};
+                                t.dropout, 77, 5 + (step << 16), (uint64_t)((3 + b) * t.heads + h) * T};
             Floats scores(T * S), raw, dweights(T * S), deltas(T);
             for (int i = 0; i < T; i++)
                 for (int j = 0; j < S; j++) {
@@ -44,7 +51,7 @@ static void check_one(const Case &t) {
                     row(want_out, out_stride, T, i, h)[d] = (float)sum;
                     dot += sum * row(dout, out_stride, T, i, h)[d];
                 }
-                deltas[i] = (float)dot;
+                deltas[i] = exact_delta[(b * t.heads + h) * T + i] = (float)dot;
             }
             loom_attention_softmax_backward(&strip, raw.data(), dweights.data(), log, deltas.data());
             for (int d = 0; d < D; d++) {
@@ -72,25 +79,33 @@ static void check_one(const Case &t) {
         call.query_position = t.query_position, call.key_position = t.key_position, call.window = t.window;
         call.scale = scale, call.softcap = t.softcap, call.dropout = t.dropout, call.tile = t.tile;
         call.dropout_key = 77, call.dropout_stream = 5, call.first_example = 3, call.slopes = t.alibi ? slopes.data() : nullptr;
+        call.step = &step;
     };
     attention_kernels::Call forward = {};
     attention_backward::Call backward = {};
     fill_call(forward), fill_call(backward);
     unsigned query_tiles = up(t.queries, t.tile), key_tiles = up(t.keys, t.tile);
     launch({query_tiles, (unsigned)t.heads, (unsigned)t.batch}, 128, [&] {
-        attention_kernels::attention(forward, q.data(), k.data(), v.data(), out.data(), lse.data());
+        attention_kernels::attention(forward, typed_q, typed_k, typed_v, out, lse.data());
     });
     compare(out, want_out);
     compare(lse, want_lse);
-    launch({3, 1, 1}, 64, [&] { attention_backward::attention_delta(backward, out.data(), dout.data(), delta.data()); });
+    // Backward from what forward left, which was rounded.
+    launch({3, 1, 1}, 64, [&] { attention_backward::attention_delta(backward, out, typed_dout, delta.data()); });
+    for (int row = 0; row < query_rows; row++)
+        for (int h = 0; h < t.heads; h++) {
+            double dot = 0;
+            for (int d = 0; d < t.dim; d++) dot += (double)out[row * out_stride + h * t.dim + d] * dout[row * out_stride + h * t.dim + d];
+            want_delta[(row / t.queries * t.heads + h) * t.queries + row % t.queries] = (float)dot;
+        }
+    compare(delta, want_delta);
     launch({key_tiles, (unsigned)t.key_heads, (unsigned)t.batch}, 128, [&] {
         attention_backward::attention_keys(
-            backward, q.data(), k.data(), v.data(), dout.data(), want_lse.data(), delta.data(), dk.data(), t.accumulate, dv.data(),
-            t.accumulate);
+            backward, typed_q, typed_k, typed_v, typed_dout, want_lse.data(), exact_delta.data(), dk, t.accumulate, dv, t.accumulate);
     });
     launch({query_tiles, (unsigned)t.heads, (unsigned)t.batch}, 128, [&] {
         attention_backward::attention_queries(
-            backward, q.data(), k.data(), v.data(), dout.data(), want_lse.data(), delta.data(), dq.data(), t.accumulate);
+            backward, typed_q, typed_k, typed_v, typed_dout, want_lse.data(), exact_delta.data(), dq, t.accumulate);
     });
     compare(dq, want_dq);
     compare(dk, want_dk);

@@ -1,58 +1,102 @@
 // Parameter updates, and Muon's pieces against float64.
 
-static void check_updates() {
+/// What Update::shadow and the like hold after a step: p in bfloat16.
+static bool shadows(const Typed &shadow, const Floats &p) {
+    Typed want(p, 1);
+    return shadow.intact() && !memcmp(shadow.data(), want.data(), 2 * p.size());
+}
+
+static void check_adamw(const double *squares, float clip, float factor, bool shadowed) {
     using namespace optimizers;
     const int sizes[] = {1, 700, 33};
-    Floats p[3], g[3], m[3], v[3], p2[3], m2[3], v2[3];
+    std::vector<Typed> p, m, v, g, shadow;
+    Floats p2[3], m2[3], v2[3];
     std::vector<Update> updates;
     std::vector<Chunk> chunks;
     for (int k = 0; k < 3; k++) {
         int n = sizes[k];
-        p[k] = p2[k] = floats(n), g[k] = floats(n), m[k] = m2[k] = floats(n), v[k] = v2[k] = floats(n, 0, 1);
-        Update u = {p[k].data(), g[k].data(), m[k].data(), v[k].data(), n, 0.5f, 0.01f * (k + 1), 0.9f, 0.95f, 1e-8f, 0.1f * k, 0.3f, 0.2f};
-        updates.push_back(u);
+        float lr = 0.01f * (k + 1), decay = 0.1f * k;
+        p2[k] = floats(n), m2[k] = floats(n), v2[k] = floats(n, 0, 1);
+        p.push_back(wide(p2[k])), m.push_back(wide(m2[k])), v.push_back(wide(v2[k])), g.push_back(wide(floats(n)));
+        shadow.push_back(Typed(Floats(n, 9), 1));
+        updates.push_back({p[k].floats(), g[k].floats(), m[k].floats(), v[k].floats(), n, 0.5f, lr, 0.9f, 0.95f, 1e-8f, decay, 0.3f,
+                           0.2f, shadowed ? shadow[k].narrow() : nullptr});
         for (int start = 0; start < n; start += 256) chunks.push_back({start, k, n - start < 256 ? n - start : 256});
+        if (factor == 0) continue;  // nothing is changed
         loom_adamw(
-            p2[k].data(), g[k].data(), m2[k].data(), v2[k].data(), n, 0.5f, 0.01f * (k + 1), 0.9f, 0.95f, 1e-8f, 0.1f * k, 0.3f, 0.2f);
+            p2[k].data(), g[k].floats(), m2[k].data(), v2[k].data(), n, 0.5f * factor, lr, 0.9f, 0.95f, 1e-8f, decay, 0.3f, 0.2f);
     }
-    launch({(unsigned)chunks.size(), 1, 1}, 64, [&] { adamw(updates.data(), chunks.data()); });
-    for (int k = 0; k < 3; k++) compare(p[k], p2[k]), compare(m[k], m2[k]), compare(v[k], v2[k]);
+    launch({(unsigned)chunks.size(), 1, 1}, 64, [&] { adamw(updates.data(), chunks.data(), squares, clip); });
+    for (int k = 0; k < 3; k++) {
+        if (factor == 0) same(p[k].values() == p2[k] && m[k].values() == m2[k] && v[k].values() == v2[k]);
+        compare(p[k], p2[k]), compare(m[k], m2[k]), compare(v[k], v2[k]);
+        same(shadows(shadow[k], shadowed && factor != 0 ? p[k].values() : Floats(sizes[k], 9)));
+    }
+}
+
+static void check_sgd(const double *squares, float clip, float factor, bool shadowed) {
+    using namespace optimizers;
     for (int nesterov = 0; nesterov < 2; nesterov++) {
-        Floats x = floats(500), y = x, d = floats(500), b = floats(500), c = b;
-        elements(500, [&] { sgd(x.data(), d.data(), b.data(), 500, 0.5f, 0.1f, 0.9f, 0.01f, nesterov); });
-        loom_sgd(y.data(), d.data(), c.data(), 500, 0.5f, 0.1f, 0.9f, 0.01f, nesterov);
+        const int n = 503;
+        Floats y = floats(n), c = floats(n);
+        Typed x = wide(y), b = wide(c), d = wide(floats(n)), shadow(Floats(n, 9), 1);
+        elements(n, [&] {
+            sgd(x.floats(), d.floats(), b.floats(), n, 0.5f, 0.1f, 0.9f, 0.01f, nesterov, squares, clip,
+                shadowed ? shadow.narrow() : nullptr);
+        });
+        if (factor != 0) loom_sgd(y.data(), d.floats(), c.data(), n, 0.5f * factor, 0.1f, 0.9f, 0.01f, nesterov);
+        if (factor == 0) same(x.values() == y && b.values() == c);
         compare(x, y);
         compare(b, c);
+        same(shadows(shadow, shadowed && factor != 0 ? x.values() : Floats(n, 9)));
     }
+}
+
+static void check_updates() {
+    const double squares[] = {9, NAN, INFINITY, 0};
+    struct { const double *squares; float clip, factor; } cases[] = {
+        {nullptr, 1, 1},      {squares, 0, 1},     {squares, 1.5f, (float)(1.5 / (3 + 1e-6))}, {squares, 4, 1},
+        {squares + 1, 1, 0}, {squares + 1, 0, 0}, {squares + 2, 1, 0},                        {squares + 3, 1, 1},
+    };
+    for (auto &t : cases)
+        for (bool shadowed : {false, true}) {
+            check_adamw(t.squares, t.clip, t.factor, shadowed);
+            check_sgd(t.squares, t.clip, t.factor, shadowed);
+        }
     report("adamw, sgd", 5e-7);
+}
+
+static double sum_of_squares(const std::vector<double> &of) {
+    double sum = 0;
+    for (double value : of) sum += value * value;
+    return sum;
+}
+/// The same of an array, as Muon leaves it on the device.
+static std::vector<double> sum_squares(const Typed &of) {
+    int n = (int)of.size();
+    std::vector<double> partial(3), into(1);
+    launch({3, 1, 1}, 64, [&] { sums::dot_partial(of, of, n, partial.data()); });
+    launch({1, 1, 1}, 64, [&] { sums::finish_sum(partial.data(), 3, 1, into.data(), nullptr, 0); });
+    return into;
 }
 
 static void check_muon() {
     using namespace muon;
     const int rows = 21, columns = 50, n = rows * columns;
-    Floats x = floats(n), y = x;
-    std::vector<double> want(n), partial(3), total(1), after(1);
-    auto sum_squares = [&](const Floats &of, std::vector<double> &into) {
-        launch({3, 1, 1}, 64, [&] { sums::dot_partial(of.data(), of.data(), n, partial.data()); });
-        launch({1, 1, 1}, 64, [&] { sums::finish_sum(partial.data(), 3, 1, into.data(), nullptr, 0); });
-    };
-    auto exact_squares = [&](const std::vector<double> &of) {
-        double sum = 0;
-        for (double value : of) sum += value * value;
-        return sum;
-    };
-    sum_squares(x, total);
-    elements(n, [&] { normalize(x.data(), n, total.data(), 1, 1.01f, 1e-7f); });
+    Typed x = numbers(n);
+    const Floats y = x.values();
+    std::vector<double> want(n), total = sum_squares(x);
+    elements(n, [&] { normalize(x, n, total.data(), 1, 1.01f, 1e-7f); });
     for (int i = 0; i < n; i++) want[i] = y[i];
-    double norm = sqrt(exact_squares(want));
+    double norm = sqrt(sum_of_squares(want));
     for (int i = 0; i < n; i++) want[i] = y[i] / (1.01 * norm);
     compare(x, want);
 
-    Floats squares(rows);
+    Typed squares = wide(Floats(rows));
     x = y;
-    by_rows(rows, columns, [&] { row_squares(x.data(), squares.data(), rows, columns); });
-    launch({1, 1, 1}, 32, [&] { equalize_factors(squares.data(), rows); });
-    elements(n, [&] { columns_kernels::scale_rows(x.data(), squares.data(), x.data(), rows, columns, 0); });
+    by_rows(rows, columns, [&] { row_squares(x, squares.floats(), rows, columns); });
+    launch({1, 1, 1}, 32, [&] { equalize_factors(squares.floats(), rows); });
+    elements(n, [&] { columns_kernels::scale_rows(x, squares, x, rows, columns, 0); });
     std::vector<double> norms(rows);
     double mean = 0;
     for (int i = 0; i < n; i++) norms[i / columns] += (double)y[i] * y[i];
@@ -62,35 +106,43 @@ static void check_muon() {
 
     for (int by_row = 0; by_row < 2; by_row++) {
         int kept = by_row ? rows : columns, over = by_row ? columns : rows;
-        Floats v = floats(kept, 0.1, 0.5), factors(kept);
+        Floats v = floats(kept, 0.1, 0.5);
+        Typed factors = wide(Floats(kept));
         std::vector<double> exact(kept), mine(kept);
         for (int i = 0; i < n; i++) exact[by_row ? i / columns : i % columns] += (double)y[i] * y[i] / over;
         for (int i = 0; i < kept; i++) mine[i] = 0.9 * v[i] + 0.1 * exact[i];
-        for (int i = 0; i < n; i++) want[i] = y[i] / sqrt(mine[by_row ? i / columns : i % columns]);
-        double shrunk = sqrt(exact_squares(want));
-        for (double &value : want) value *= norm / shrunk;
         x = y;
-        sum_squares(x, total);
+        total = sum_squares(x);
         if (by_row) {
-            by_rows(rows, columns, [&] { row_squares(x.data(), factors.data(), rows, columns); });
+            by_rows(rows, columns, [&] { row_squares(x, factors.floats(), rows, columns); });
         } else {
-            launch({up(columns, 32), 1, 1}, 256, [&] { column_squares(x.data(), factors.data(), rows, columns); });
+            launch({up(columns, 32), 1, 1}, 256, [&] { column_squares(x, factors.floats(), rows, columns); });
         }
-        elements(kept, [&] { variance_factors(factors.data(), v.data(), kept, over, 0.9f); });
-        if (by_row) {
-            elements(n, [&] { columns_kernels::scale_rows(x.data(), factors.data(), x.data(), rows, columns, 0); });
-        } else {
-            elements(n, [&] { columns_kernels::scale_columns(x.data(), factors.data(), x.data(), rows, columns); });
-        }
-        sum_squares(x, after);
-        elements(n, [&] { restore_norm(x.data(), n, total.data(), after.data()); });
-        compare(x, want);
+        elements(kept, [&] { variance_factors(factors.floats(), v.data(), kept, over, 0.9f); });
         compare(v, mine);
+        if (by_row) {
+            elements(n, [&] { columns_kernels::scale_rows(x, factors, x, rows, columns, 0); });
+        } else {
+            elements(n, [&] { columns_kernels::scale_columns(x, factors.floats(), x, rows, columns); });
+        }
+        for (int i = 0; i < n; i++) want[i] = y[i] / sqrt(mine[by_row ? i / columns : i % columns]);
+        compare(x, want);
+        // From what was rounded.
+        for (int i = 0; i < n; i++) want[i] = x[i];
+        double shrunk = sqrt(sum_of_squares(want));
+        for (double &value : want) value *= norm / shrunk;
+        std::vector<double> after = sum_squares(x);
+        elements(n, [&] { restore_norm(x, n, total.data(), after.data()); });
+        compare(x, want);
     }
-    Floats p = floats(n), q = p;
-    elements(n, [&] { cautious_update(p.data(), y.data(), n, 0.1f, 0.5f); });
-    for (int i = 0; i < n; i++) want[i] = q[i] - 0.1 * (y[i] + (y[i] * q[i] >= 0 ? 0.5 * q[i] : 0));
-    compare(p, want);
+    for (bool shadowed : {false, true}) {
+        Typed p = wide(floats(n)), g = numbers(n), shadow(Floats(n, 9), 1);
+        const Floats q = p.values();
+        elements(n, [&] { cautious_update(p.floats(), g, n, 0.1f, 0.5f, shadowed ? shadow.narrow() : nullptr); });
+        for (int i = 0; i < n; i++) want[i] = q[i] - 0.1 * (g[i] + ((double)g[i] * q[i] >= 0 ? 0.5 * q[i] : 0));
+        compare(p, want);
+        same(shadows(shadow, shadowed ? p.values() : Floats(n, 9)));
+    }
     report("muon", 1e-6);
 }
 

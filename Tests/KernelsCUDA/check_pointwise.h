@@ -1,20 +1,30 @@
 // Kernels that work number by number, and sums.
 
-static void check_random() {
+static void check_dropout() {
     using namespace random_kernels;
+    const u64 key = 0x123456789abcdefull;
     // Sizes and offsets that are no multiples of four, and numbers past 32 bits.
-    const u64 offsets[] = {0, 1, 7, (1ull << 40) + 3};
+    const u64 offsets[] = {0, 1, 7, 8, (1ull << 40) + 3};
     for (u64 offset : offsets)
         for (int n : {1, 5, 1000}) {
-            Floats x = floats(n), y(n), z(n);
-            x[n / 2] = INFINITY;
+            Floats values = rounded(floats(n));
+            values[n / 2] = INFINITY;
+            Typed x(values), y = numbers(n);
             for (int accumulate = 0; accumulate < 2; accumulate++) {
-                loom_dropout(x.data(), z.data(), n, offset, 0.3f, 0x123456789abcdefull, 42, accumulate);
-                elements(n, [&] { dropout(x.data(), y.data(), n, offset, 0.3f, 0x123456789abcdefull, 42, accumulate); });
-                same(!memcmp(y.data(), z.data(), sizeof(float) * n));
+                u64 step = 3;
+                Floats z = y.values();
+                loom_dropout(values.data(), z.data(), n, offset, 0.3f, key, 42 + (accumulate ? step << 16 : 0), accumulate);
+                elements(n, [&] { dropout(x, y, n, offset, 0.3f, key, 42, accumulate, accumulate ? &step : nullptr); });
+                z = rounded(z);
+                same(!memcmp(y.values().data(), z.data(), sizeof(float) * n) && y.intact());
+                compare(y, z);
             }
         }
     report("dropout (same bits)", 0);
+}
+
+static void check_random() {
+    using namespace random_kernels;
     const float ranges[][2] = {{0, 1}, {-0.1f, 0.3f}, {-1, 0}, {1, 1.0000002f}};
     for (auto &range : ranges)
         for (int n : {3, 1001}) {
@@ -33,54 +43,114 @@ static void check_random() {
     report("fill_normal (same bits)", 0);
 }
 
+static void check_convert() {
+    using namespace elementwise;
+    Floats values = floats(999, -3, 3);
+    values[0] = NAN, values[1] = INFINITY, values[2] = float_of(0x7f800001u), values[3] = 1 + 0x1p-8f, values[4] = 1 + 3 * 0x1p-8f;
+    values[5] = 3.4e38f, values[6] = 1e-40f, values[7] = -0.0f;
+    std::vector<uint16_t> want(999);
+    loom_to_bfloat16(values.data(), want.data(), 999);
+    for (int to = 0; to < 2; to++) {
+        Typed x(values), y(floats(999), to);
+        elements(999, [&] { convert(x, y, 999); });
+        Floats z = rounded(x.values(), to);
+        same(!memcmp(y.values().data(), z.data(), 999 * sizeof(float)) && y.intact());
+        compare(y, z);
+        if (to == 1) same(!memcmp(y.narrow(), want.data(), 999 * sizeof(uint16_t)));
+    }
+    report("convert (same bits)", 0);
+}
+
 static void check_elementwise() {
     using namespace elementwise;
     for (int n : {1, 63, 1000}) {
-        Floats a = floats(n), b = floats(n), y(n), z(n), s = floats(2);
-        elements(n, [&] { fill(y.data(), 3.5f, n); });
+        Typed a = numbers(n), b = numbers(n), y = numbers(n);
+        const Floats p = a.values(), q = b.values(), s = floats(2);
+        Floats z(n);
+        elements(n, [&] { fill(y, 3.5f, n); });
         loom_fill(z.data(), 3.5f, n);
         compare(y, z);
-        elements(n, [&] { add(a.data(), b.data(), y.data(), n); });
-        loom_add(a.data(), b.data(), z.data(), n);
+        elements(n, [&] { add(a, b, y, n); });
+        loom_add(p.data(), q.data(), z.data(), n);
         compare(y, z);
-        elements(n, [&] { multiply(a.data(), b.data(), y.data(), n, 0); });
-        loom_multiply(a.data(), b.data(), z.data(), n);
+        elements(n, [&] { multiply(a, b, y, n, 0); });
+        loom_multiply(p.data(), q.data(), z.data(), n);
         compare(y, z);
-        elements(n, [&] { multiply(a.data(), b.data(), y.data(), n, 1); });
-        loom_multiply_accumulate(a.data(), b.data(), z.data(), n);
+        // What is read again was rounded before.
+        z = y.values();
+        elements(n, [&] { multiply(a, b, y, n, 1); });
+        loom_multiply_accumulate(p.data(), q.data(), z.data(), n);
         compare(y, z);
-        elements(n, [&] { accumulate(a.data(), -0.7f, y.data(), n); });
-        loom_accumulate(a.data(), -0.7f, z.data(), n);
+        z = y.values();
+        elements(n, [&] { accumulate(a, -0.7f, y, n); });
+        loom_accumulate(p.data(), -0.7f, z.data(), n);
         compare(y, z);
-        elements(n, [&] { accumulate_scaled(a.data(), s.data(), y.data(), n); });
-        loom_accumulate(a.data(), s[0], z.data(), n);
+        z = y.values();
+        elements(n, [&] { accumulate_scaled(a, s.data(), y, n); });
+        loom_accumulate(p.data(), s[0], z.data(), n);
         compare(y, z);
-        elements(n, [&] { scale(y.data(), 0.3f, y.data(), n); });
+        z = y.values();
+        elements(n, [&] { scale(y, 0.3f, y, n); });
         loom_scale(z.data(), 0.3f, z.data(), n);
         compare(y, z);
-        Terms terms = {{a.data(), b.data()}, {s.data(), s.data() + 1}, 2, 0};
-        elements(n, [&] { scaled_sum(terms, y.data(), n); });
-        loom_scale(a.data(), s[0], z.data(), n);
-        loom_accumulate(b.data(), s[1], z.data(), n);
+        Terms terms = {{a, b}, {s.data(), s.data() + 1}, 2, 0};
+        elements(n, [&] { scaled_sum(terms, y, n); });
+        loom_scale(p.data(), s[0], z.data(), n);
+        loom_accumulate(q.data(), s[1], z.data(), n);
         compare(y, z);
-        terms = {{b.data()}, {s.data()}, 1, 1};
-        elements(n, [&] { scaled_sum(terms, y.data(), n); });
-        loom_accumulate(b.data(), s[0], z.data(), n);
+        z = y.values();
+        terms = {{b}, {s.data()}, 1, 1};
+        elements(n, [&] { scaled_sum(terms, y, n); });
+        loom_accumulate(q.data(), s[0], z.data(), n);
         compare(y, z);
     }
-    Floats y = floats(7 * 11), z = y;
-    elements(7 * 4, [&] { fill_columns(y.data(), 2, 7, 11, 5, 4); });
+    Typed y = numbers(7 * 11);
+    Floats z = y.values();
+    elements(7 * 4, [&] { fill_columns(y, 2, 7, 11, 5, 4); });
     loom_fill_rows(z.data() + 5, 2, 7, 4, 11);
     compare(y, z);
     report("fill ... scaled_sum", 2e-7);
-    Floats x = floats(1000, -40, 40), dy = floats(1000), capped(1000), want(1000);
-    elements(1000, [&] { softcap(x.data(), 15, capped.data(), 1000); });
-    loom_softcap(x.data(), 15, want.data(), 1000);
+
+    // Types may differ from one array to the next.
+    Typed a(floats(200), 0), b(floats(200), 1), mixed = numbers(200);
+    z.resize(200);
+    elements(200, [&] { add(a, b, mixed, 200); });
+    loom_add(a.values().data(), b.values().data(), z.data(), 200);
+    compare(mixed, z);
+    report("mixed types", 2e-7);
+
+    // An array that is taken for another type must not pass.
+    Typed x = numbers(200), other = numbers(200);
+    x.type = 1 - x.type;
+    elements(200, [&] { add(x, x, other, 200); });
+    x.type = 1 - x.type;
+    z = x.values();
+    loom_add(z.data(), z.data(), z.data(), 200);
+    compare(other, z);
+    bool seen = worst > 0.1;
+    worst = 0;
+    elements(200, [&] { fill(other, 1, 200); });
+    z.assign(200, 1);
+    other.type = 1 - other.type;
+    compare(other, z);
+    seen = seen && worst > 0.1;
+    worst = 0;
+    same(seen);
+    digest = 1;  // what lay beside the arrays differs
+    report("a wrong type is seen", 0);
+}
+
+static void check_softcap() {
+    using namespace elementwise;
+    Typed x = numbers(1000, -40, 40), dy = numbers(1000), capped = numbers(1000), dx = numbers(1000);
+    Floats want(1000);
+    elements(1000, [&] { softcap(x, 15, capped, 1000); });
+    loom_softcap(x.values().data(), 15, want.data(), 1000);
     compare(capped, want);
-    Floats dx = floats(1000), dwant = dx;
     for (int accumulate = 0; accumulate < 2; accumulate++) {
-        elements(1000, [&] { softcap_backward(want.data(), dy.data(), 15, dx.data(), 1000, accumulate); });
-        loom_softcap_backward(want.data(), dy.data(), 15, dwant.data(), 1000, accumulate);
+        Floats dwant = dx.values();
+        elements(1000, [&] { softcap_backward(capped, dy, 15, dx, 1000, accumulate); });
+        loom_softcap_backward(capped.values().data(), dy.values().data(), 15, dwant.data(), 1000, accumulate);
         compare(dx, dwant);
     }
     report("softcap", 1e-6);
@@ -88,48 +158,59 @@ static void check_elementwise() {
 
 static void check_activations() {
     using namespace activations;
-    const int rows = 9, hidden = 70, n = rows * hidden;
-    for (int kind = 0; kind < 7; kind++) {
-        Floats x = floats(n, -8, 8), dy = floats(n), y(n), z(n), dx = floats(n), dz = dx;
-        x[0] = 0, x[1] = NAN, x[2] = -60, x[3] = 60;
-        elements(n, [&] { activation(kind, x.data(), y.data(), n); });
-        loom_activation(kind, x.data(), z.data(), n);
-        compare(y, z);
-        for (int accumulate = 0; accumulate < 2; accumulate++) {
-            elements(n, [&] { activation_backward(kind, x.data(), dy.data(), dx.data(), n, accumulate); });
-            loom_activation_backward(kind, x.data(), dy.data(), dz.data(), n, accumulate);
-            compare(dx, dz);
+    const int rows = 9;
+    for (int hidden : {70, 72})
+        for (int kind = 0; kind < 7; kind++) {
+            const int n = rows * hidden;
+            Floats values = rounded(floats(n, -8, 8)), z(n);
+            values[0] = 0, values[1] = NAN, values[2] = -60, values[3] = 60;
+            Typed x(values), dy = numbers(n), y = numbers(n), dx = numbers(n);
+            const Floats upstream = dy.values();
+            elements(n, [&] { activation(kind, x, y, n); });
+            loom_activation(kind, values.data(), z.data(), n);
+            compare(y, z);
+            for (int accumulate = 0; accumulate < 2; accumulate++) {
+                Floats dz = dx.values();
+                elements(n, [&] { activation_backward(kind, x, dy, dx, n, accumulate); });
+                loom_activation_backward(kind, values.data(), upstream.data(), dz.data(), n, accumulate);
+                compare(dx, dz);
+            }
+            Typed pair = numbers(2 * n, -4, 4), dpair = numbers(2 * n);
+            const Floats pairs = pair.values();
+            Floats wanted(2 * n);
+            elements(n, [&] { gated(kind, pair, y, rows, hidden); });
+            loom_gated(kind, pairs.data(), z.data(), rows, hidden);
+            compare(y, z);
+            elements(n, [&] { gated_backward(kind, pair, dy, dpair, rows, hidden); });
+            loom_gated_backward(kind, pairs.data(), upstream.data(), wanted.data(), rows, hidden);
+            compare(dpair, wanted);
+            elements(n, [&] { gated_backward(kind, pair, dy, pair, rows, hidden); });
+            compare(pair, wanted);
         }
-        Floats pair = floats(2 * n, -4, 4), dpair(2 * n), wanted(2 * n);
-        elements(n, [&] { gated(kind, pair.data(), y.data(), rows, hidden); });
-        loom_gated(kind, pair.data(), z.data(), rows, hidden);
-        compare(y, z);
-        elements(n, [&] { gated_backward(kind, pair.data(), dy.data(), dpair.data(), rows, hidden); });
-        loom_gated_backward(kind, pair.data(), dy.data(), wanted.data(), rows, hidden);
-        compare(dpair, wanted);
-    }
     report("activations, gated", 2e-6);
 }
 
 static void check_sums() {
     using namespace sums;
     for (int n : {1, 100, 5000}) {
-        Floats x = floats(n), y = floats(n), s = {0.25f}, t = s;
+        Typed x = numbers(n), y = numbers(n);
+        Floats values = x.values(), others = y.values(), s = {0.25f}, t = s;
         std::vector<double> partial(3), total(1);
-        launch({3, 1, 1}, 64, [&] { sum_partial(x.data(), n, partial.data()); });
+        launch({3, 1, 1}, 64, [&] { sum_partial(x, n, partial.data()); });
         launch({1, 1, 1}, 256, [&] { finish_sum(partial.data(), 3, 0.5, nullptr, s.data(), 0); });
-        t[0] = (float)(0.5 * loom_sum(x.data(), n));
+        t[0] = (float)(0.5 * loom_sum(values.data(), n));
         compare(s, t);
-        launch({3, 1, 1}, 256, [&] { dot_partial(x.data(), y.data(), n, partial.data()); });
+        launch({3, 1, 1}, 256, [&] { dot_partial(x, y, n, partial.data()); });
         launch({1, 1, 1}, 32, [&] { finish_sum(partial.data(), 3, 1, total.data(), s.data(), 1); });
-        t[0] += (float)loom_dot(x.data(), y.data(), n);
+        t[0] += (float)loom_dot(values.data(), others.data(), n);
         compare(s, t);
-        compare(total, std::vector<double>{loom_dot(x.data(), y.data(), n)});
+        compare(total, std::vector<double>{loom_dot(values.data(), others.data(), n)});
         std::vector<u64> first = {~0ull};
-        launch({3, 1, 1}, 64, [&] { first_not_finite(x.data(), n, first.data()); });
+        launch({3, 1, 1}, 64, [&] { first_not_finite(x, n, first.data()); });
         same(first[0] == ~0ull);
-        x[n - 1] = NAN, x[n / 2] = -INFINITY;
-        launch({3, 1, 1}, 64, [&] { first_not_finite(x.data(), n, first.data()); });
+        values[n - 1] = NAN, values[n / 2] = -INFINITY;
+        x = values;
+        launch({3, 1, 1}, 64, [&] { first_not_finite(x, n, first.data()); });
         same(first[0] == (u64)(n / 2));
     }
     report("sums", 1e-6);
@@ -137,34 +218,27 @@ static void check_sums() {
 
 static void check_quantization() {
     using namespace quantization;
-    Floats x = floats(999, -3, 3), y(999), z(999);
-    x[0] = NAN, x[1] = INFINITY, x[2] = float_of(0x7f800001u), x[3] = 1 + 0x1p-8f, x[4] = 1 + 3 * 0x1p-8f;
-    std::vector<unsigned short> a(999);
-    std::vector<uint16_t> b(999);
-    elements(999, [&] { to_bfloat16(x.data(), a.data(), 999); });
-    loom_to_bfloat16(x.data(), b.data(), 999);
-    same(a == std::vector<unsigned short>(b.begin(), b.end()));
-    elements(999, [&] { from_bfloat16(a.data(), y.data(), 999); });
-    loom_from_bfloat16(b.data(), z.data(), 999);
-    same(!memcmp(y.data(), z.data(), 999 * sizeof(float)));
-    const int rows = 9, columns = 100, group = 64, groups = 2;
-    Floats w = floats(rows * columns), scales(rows * groups), wanted(rows * groups);
-    for (int i = 0; i < group; i++) w[i] = 0;
-    std::vector<signed char> q(rows * columns);
-    std::vector<int8_t> p(rows * columns);
-    launch({2, 1, 1}, 128, [&] { quantize(w.data(), q.data(), scales.data(), rows, columns, group); });
-    loom_quantize(w.data(), p.data(), wanted.data(), rows, columns, group);
+    const int rows = 9, columns = 100, group = 64, groups = 2, n = rows * columns;
+    Floats values = rounded(floats(n)), scales(rows * groups), wanted(rows * groups), z(n);
+    for (int i = 0; i < group; i++) values[i] = 0;
+    Typed w(values), y = numbers(n);
+    std::vector<signed char> q(n);
+    std::vector<int8_t> p(n);
+    launch({2, 1, 1}, 128, [&] { quantize(w, q.data(), scales.data(), rows, columns, group); });
+    loom_quantize(values.data(), p.data(), wanted.data(), rows, columns, group);
     same(scales == wanted && q == std::vector<signed char>(p.begin(), p.end()));
-    y.resize(rows * columns), z.resize(rows * columns);
-    elements(rows * columns, [&] { dequantize(q.data(), scales.data(), y.data(), rows, columns, group); });
+    elements(n, [&] { dequantize(q.data(), scales.data(), y, rows, columns, group); });
     loom_dequantize(p.data(), wanted.data(), z.data(), rows, columns, group);
-    same(y == z);
-    report("bfloat16, int8 (same bits)", 0);
+    same(y.values() == rounded(z));
+    report("int8 (same bits)", 0);
 }
 
 static void check_pointwise() {
+    check_dropout();
     check_random();
+    check_convert();
     check_elementwise();
+    check_softcap();
     check_activations();
     check_sums();
     check_quantization();

@@ -25,6 +25,8 @@
 #define DYNAMIC_SHARED(name) float *name = host_block.dynamic
 
 struct host_index { unsigned x, y, z; };
+struct alignas(16) uint4 { unsigned x, y, z, w; };
+struct alignas(8) uint2 { unsigned x, y; };
 static host_index threadIdx, blockIdx, blockDim, gridDim;
 
 enum { HOST_THREADS = 256, HOST_STACK = 1 << 16, HOST_DYNAMIC = 1 << 16 };

@@ -2,7 +2,7 @@ extension CUDASource {
     /// Activations and gated ones with their gradients. The kinds are numbered as `Activation` is.
     static let activations = CUDASource(
         name: "activations",
-        body: #"""
+        body: fours + #"""
             enum { RELU, GELU, GELU_TANH, RELU2, SILU, SIGMOID, TANH };
 
             // σ(x) and σ'(x) = σ(x) σ(-x), both from e^-|x|, so that neither cancels.
@@ -45,33 +45,48 @@ extension CUDASource {
                 }
             }
 
-            KERNEL(activation)(int kind, const float *x, float *y, Size n) {
-                float slope;
-                EACH(i, n) y[i] = activate(kind, x[i], &slope);
+            KERNEL(activation)(int kind, Array x, Array y, Size n) {
+                map(n, y, [=](float x) { float slope; return activate(kind, x, &slope); }, x);
             }
-            KERNEL(activation_backward)(int kind, const float *x, const float *dy, float *dx, Size n, int accumulate) {
-                EACH(i, n) {
+            KERNEL(activation_backward)(int kind, Array x, Array dy, Array dx, Size n, int accumulate) {
+                auto gradient = [=](float x, float dy) {
                     float slope;
-                    activate(kind, x[i], &slope);
-                    put(dx + i, dy[i] * slope, accumulate);
+                    activate(kind, x, &slope);
+                    return dy * slope;
+                };
+                if (accumulate) {
+                    map(n, dx, [=](float x, float dy, float dx) { return dx + gradient(x, dy); }, x, dy, dx);
+                } else {
+                    map(n, dx, gradient, x, dy);
                 }
             }
             // x [rows, 2 hidden] as [gate, value], y [rows, hidden]
-            KERNEL(gated)(int kind, const float *x, float *y, Size rows, Size hidden) {
-                float slope;
-                EACH(i, rows * hidden) {
-                    const float *gate = x + i / hidden * 2 * hidden + i % hidden;
-                    y[i] = activate(kind, gate[0], &slope) * gate[hidden];
-                }
+            KERNEL(gated)(int kind, Array x, Array y, Size rows, Size hidden) {
+                each_spot(rows * hidden, hidden % 4 == 0 && aligned(x, y), [=](auto at) {
+                    enum { W = decltype(at)::width };
+                    Spot<W> from = {cell_of(at.i, hidden).row * hidden + at.i};
+                    Loaded<W> gate = get(x, from), value = get(x, Spot<W>{from.i + hidden});
+                    Made<W> made;
+                    float slope;
+                    for (int l = 0; l < W; l++) made[l] = activate(kind, gate[l], &slope) * value[l];
+                    set(y, at, made);
+                });
             }
             // dx may be x.
-            KERNEL(gated_backward)(int kind, const float *x, const float *dy, float *dx, Size rows, Size hidden) {
-                EACH(i, rows * hidden) {
-                    Size at = i / hidden * 2 * hidden + i % hidden;
-                    float slope, value = x[at + hidden], activated = activate(kind, x[at], &slope);
-                    dx[at] = dy[i] * value * slope;
-                    dx[at + hidden] = dy[i] * activated;
-                }
+            KERNEL(gated_backward)(int kind, Array x, Array dy, Array dx, Size rows, Size hidden) {
+                each_spot(rows * hidden, hidden % 4 == 0 && aligned(x, dy, dx), [=](auto at) {
+                    enum { W = decltype(at)::width };
+                    Spot<W> first = {cell_of(at.i, hidden).row * hidden + at.i}, second = {first.i + hidden};
+                    Loaded<W> gate = get(x, first), value = get(x, second), upstream = get(dy, at);
+                    Made<W> dgate, dvalue;
+                    for (int l = 0; l < W; l++) {
+                        float slope, activated = activate(kind, gate[l], &slope);
+                        dgate[l] = upstream[l] * value[l] * slope;
+                        dvalue[l] = upstream[l] * activated;
+                    }
+                    set(dx, first, dgate);
+                    set(dx, second, dvalue);
+                });
             }
             """#)
 }

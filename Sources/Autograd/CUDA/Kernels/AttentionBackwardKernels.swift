@@ -6,11 +6,11 @@ extension CUDASource {
         name: "attention_backward",
         body: attentionShared + #"""
             // delta[b, head, i] = Σ_d dout out, both [batch, queries, heads dim]; a warp a query and head.
-            KERNEL(attention_delta)(Call call, const float *out, const float *dout, float *delta) {
+            KERNEL(attention_delta)(Call call, Array out, Array dout, float *delta) {
                 Size warps = (Size)gridDim.x * blockDim.x / 32, all = call.batch * call.queries * call.heads;
                 for (Size unit = ((Size)blockIdx.x * blockDim.x + threadIdx.x) / 32; unit < all; unit += warps) {
                     float sum = 0;
-                    EACH_IN_WARP(d, call.dim) sum = fmaf(dout[unit * call.dim + d], out[unit * call.dim + d], sum);
+                    EACH_IN_WARP(d, call.dim) sum = fmaf(get(dout, unit * call.dim + d), get(out, unit * call.dim + d), sum);
                     sum = warp_sum(sum);
                     Size head = unit % call.heads, i = unit / call.heads % call.queries, b = unit / call.heads / call.queries;
                     if (threadIdx.x % 32 == 0) delta[(b * call.heads + head) * call.queries + i] = sum;
@@ -42,16 +42,16 @@ extension CUDASource {
             // Blocks: tiles of keys, key heads, batch. Shared memory: 6 tile (dim + 1) + 2 tile (tile + 1) floats. dk and dv have the
             // layouts of k and v; either may be null.
             KERNEL(attention_keys)(
-                Call call, const float *q, const float *k, const float *v, const float *dout, const float *lse, const float *delta,
-                float *dk, int add_to_dk, float *dv, int add_to_dv) {
+                Call call, Array q, Array k, Array v, Array dout, const float *lse, const float *delta,
+                Array dk, int add_to_dk, Array dv, int add_to_dv) {
                 DYNAMIC_SHARED(memory);
                 Size tile = call.tile, dim = call.dim, wide = dim + 1, b = blockIdx.z, kv = blockIdx.y;
                 Size start = (Size)blockIdx.x * tile, group = (u32)call.heads / (u32)call.key_heads;
                 float *queries = memory, *keys = queries + tile * wide, *values = keys + tile * wide, *upstream = values + tile * wide;
                 float *key_sums = upstream + tile * wide, *value_sums = key_sums + tile * wide;
                 float *weights = value_sums + tile * wide, *scores = weights + tile * (tile + 1);
-                load_tile(call, k + b * call.keys * call.k_stride + kv * dim, call.k_stride, start, call.keys, keys);
-                load_tile(call, v + b * call.keys * call.v_stride + kv * dim, call.v_stride, start, call.keys, values);
+                load_tile(call, tail(k, b * call.keys * call.k_stride + kv * dim), call.k_stride, start, call.keys, keys);
+                load_tile(call, tail(v, b * call.keys * call.v_stride + kv * dim), call.v_stride, start, call.keys, values);
                 EACH_IN_BLOCK(e, tile * wide) key_sums[e] = value_sums[e] = 0;
                 // Queries at positions start ... start + tile - 1 + window see keys of this tile.
                 Size offset = call.key_position + start - call.query_position, last = min(start + tile, call.keys) - 1 - start;
@@ -59,9 +59,11 @@ extension CUDASource {
                 for (Size head = kv * group; head < (kv + 1) * group; head++) {
                     for (Size first = low; first < high; first += tile) {
                         __syncthreads();
-                        load_tile(call, q + b * call.queries * call.q_stride + head * dim, call.q_stride, first, call.queries, queries);
                         load_tile(
-                            call, dout + (b * call.queries * call.heads + head) * dim, call.heads * dim, first, call.queries, upstream);
+                            call, tail(q, b * call.queries * call.q_stride + head * dim), call.q_stride, first, call.queries, queries);
+                        load_tile(
+                            call, tail(dout, (b * call.queries * call.heads + head) * dim), call.heads * dim, first, call.queries,
+                            upstream);
                         __syncthreads();
                         tile_gradients(call, b, head, first, start, queries, keys, values, upstream, lse, delta, weights, scores);
                         __syncthreads();
@@ -82,28 +84,30 @@ extension CUDASource {
                     SPLIT(e, dim, j, d);
                     Size row = b * call.keys + start + j;
                     if (start + j >= call.keys) continue;
-                    if (dk) put(dk + row * call.k_stride + kv * dim + d, key_sums[j * wide + d], add_to_dk);
-                    if (dv) put(dv + row * call.v_stride + kv * dim + d, value_sums[j * wide + d], add_to_dv);
+                    if (dk.data) put(dk, row * call.k_stride + kv * dim + d, key_sums[j * wide + d], add_to_dk);
+                    if (dv.data) put(dv, row * call.v_stride + kv * dim + d, value_sums[j * wide + d], add_to_dv);
                 }
             }
 
             // Blocks: tiles of queries, heads, batch. Shared memory: 5 tile (dim + 1) + 2 tile (tile + 1) floats. dq as q.
             KERNEL(attention_queries)(
-                Call call, const float *q, const float *k, const float *v, const float *dout, const float *lse, const float *delta,
-                float *dq, int add_to_dq) {
+                Call call, Array q, Array k, Array v, Array dout, const float *lse, const float *delta,
+                Array dq, int add_to_dq) {
                 DYNAMIC_SHARED(memory);
                 Size tile = call.tile, dim = call.dim, wide = dim + 1, b = blockIdx.z, head = blockIdx.y;
                 Size first = (Size)blockIdx.x * tile, kv = (u32)head / ((u32)call.heads / (u32)call.key_heads), low, high;
                 float *queries = memory, *keys = queries + tile * wide, *values = keys + tile * wide, *upstream = values + tile * wide;
                 float *sums = upstream + tile * wide, *weights = sums + tile * wide, *scores = weights + tile * (tile + 1);
-                load_tile(call, q + b * call.queries * call.q_stride + head * dim, call.q_stride, first, call.queries, queries);
-                load_tile(call, dout + (b * call.queries * call.heads + head) * dim, call.heads * dim, first, call.queries, upstream);
+                load_tile(
+                    call, tail(q, b * call.queries * call.q_stride + head * dim), call.q_stride, first, call.queries, queries);
+                load_tile(
+                    call, tail(dout, (b * call.queries * call.heads + head) * dim), call.heads * dim, first, call.queries, upstream);
                 EACH_IN_BLOCK(e, tile * wide) sums[e] = 0;
                 seen_keys(call, first, &low, &high);
                 for (Size start = low; start < high; start += tile) {
                     __syncthreads();
-                    load_tile(call, k + b * call.keys * call.k_stride + kv * dim, call.k_stride, start, call.keys, keys);
-                    load_tile(call, v + b * call.keys * call.v_stride + kv * dim, call.v_stride, start, call.keys, values);
+                    load_tile(call, tail(k, b * call.keys * call.k_stride + kv * dim), call.k_stride, start, call.keys, keys);
+                    load_tile(call, tail(v, b * call.keys * call.v_stride + kv * dim), call.v_stride, start, call.keys, values);
                     __syncthreads();
                     tile_gradients(call, b, head, first, start, queries, keys, values, upstream, lse, delta, weights, scores);
                     __syncthreads();
@@ -118,7 +122,7 @@ extension CUDASource {
                 EACH_IN_BLOCK(e, tile * dim) {
                     SPLIT(e, dim, i, d);
                     if (first + i >= call.queries) continue;
-                    put(dq + (b * call.queries + first + i) * call.q_stride + head * dim + d, sums[i * wide + d], add_to_dq);
+                    put(dq, (b * call.queries + first + i) * call.q_stride + head * dim + d, sums[i * wide + d], add_to_dq);
                 }
             }
             """#)

@@ -2,7 +2,8 @@ extension CUDASource {
     /// What forward and backward attention share: the call, and how a raw score becomes z.
     static let attentionShared = #"""
         // `AttentionCall`: q, k, v and their gradients are heads inside rows of a stride; the offset is in the pointer. Query i is at
-        // position query_position + i, key j at key_position + j, seen for distances 0 ... window. slopes may be null.
+        // position query_position + i, key j at key_position + j, seen for distances 0 ... window. slopes and step
+        // may be null; step[0] times 2^16 is added to dropout_stream, so that a captured graph draws other numbers at every step.
         struct Call {
             Size batch, heads, key_heads, dim, queries, keys, q_stride, k_stride, v_stride;
             Size query_position, key_position, window;
@@ -10,6 +11,7 @@ extension CUDASource {
             int tile;  // rows of queries and of keys that are in shared memory at a time, at most 32
             u64 dropout_key, dropout_stream, first_example;
             const float *slopes;
+            const u64 *step;
         };
         DEVICE bool visible(const Call &call, Size i, Size j) {
             Size distance = call.query_position + i - call.key_position - j;
@@ -31,7 +33,8 @@ extension CUDASource {
             if (!(call.dropout > 0)) return 1;
             u64 row = ((call.first_example + (u64)b) * (u64)call.heads + (u64)head) * (u64)call.queries + (u64)i;
             u64 element = (row << 32) + (u64)(call.key_position + j);
-            return kept_element(element, call.dropout, call.dropout_key, call.dropout_stream) ? 1.0f / (1.0f - call.dropout) : 0.0f;
+            u64 stream = call.step ? call.dropout_stream + (*call.step << 16) : call.dropout_stream;
+            return kept_element(element, call.dropout, call.dropout_key, stream) ? 1.0f / (1.0f - call.dropout) : 0.0f;
         }
         // The tiles of keys that a tile of queries from `first` on sees: low ..< high, in keys.
         DEVICE void seen_keys(const Call &call, Size first, Size *low, Size *high) {
@@ -41,10 +44,10 @@ extension CUDASource {
         }
         // Copies `tile` rows from row `first` on into shared memory, rows past `rows` as zeros. A row there is dim + 1 long, so that
         // lanes which read rows below one another read different banks.
-        DEVICE void load_tile(const Call &call, const float *from, Size stride, Size first, Size rows, float *to) {
+        DEVICE void load_tile(const Call &call, Array from, Size stride, Size first, Size rows, float *to) {
             EACH_IN_BLOCK(e, call.tile * call.dim) {
                 SPLIT(e, call.dim, r, d);
-                to[r * (call.dim + 1) + d] = first + r < rows ? from[(first + r) * stride + d] : 0.0f;
+                to[r * (call.dim + 1) + d] = first + r < rows ? get(from, (first + r) * stride + d) : 0.0f;
             }
         }
         DEVICE float row_product(const Call &call, const float *a, Size i, const float *b, Size j) {
@@ -64,14 +67,14 @@ extension CUDASource {
         body: attentionShared + #"""
             // Blocks: tiles of queries, heads, batch. Shared memory: 4 tile (dim + 1) + tile (tile + 1) + 3 tile floats. Rows of out
             // are heads dim long; lse [batch, heads, queries], -infinity for a query that sees nothing, whose output is 0.
-            KERNEL(attention)(Call call, const float *q, const float *k, const float *v, float *out, float *lse) {
+            KERNEL(attention)(Call call, Array q, Array k, Array v, Array out, float *lse) {
                 DYNAMIC_SHARED(memory);
                 Size tile = call.tile, dim = call.dim, wide = dim + 1, b = blockIdx.z, head = blockIdx.y;
                 Size first = (Size)blockIdx.x * tile, kv = (u32)head / ((u32)call.heads / (u32)call.key_heads), low, high;
                 float *queries = memory, *keys = queries + tile * wide, *values = keys + tile * wide;
                 float *sums = values + tile * wide, *weights = sums + tile * wide, *tops = weights + tile * (tile + 1);
                 float *totals = tops + tile, *factors = totals + tile;
-                load_tile(call, q + b * call.queries * call.q_stride + head * dim, call.q_stride, first, call.queries, queries);
+                load_tile(call, tail(q, b * call.queries * call.q_stride + head * dim), call.q_stride, first, call.queries, queries);
                 EACH_IN_BLOCK(e, tile * wide) sums[e] = 0;
                 EACH_IN_BLOCK(r, tile) {
                     tops[r] = -INFINITY;
@@ -80,8 +83,8 @@ extension CUDASource {
                 seen_keys(call, first, &low, &high);
                 for (Size start = low; start < high; start += tile) {
                     __syncthreads();  // the tile before is done with
-                    load_tile(call, k + b * call.keys * call.k_stride + kv * dim, call.k_stride, start, call.keys, keys);
-                    load_tile(call, v + b * call.keys * call.v_stride + kv * dim, call.v_stride, start, call.keys, values);
+                    load_tile(call, tail(k, b * call.keys * call.k_stride + kv * dim), call.k_stride, start, call.keys, keys);
+                    load_tile(call, tail(v, b * call.keys * call.v_stride + kv * dim), call.v_stride, start, call.keys, values);
                     __syncthreads();
                     EACH_IN_BLOCK(e, tile * tile) {
                         SPLIT(e, tile, i, j);
@@ -122,7 +125,8 @@ extension CUDASource {
                     SPLIT(e, dim, i, d);
                     if (first + i >= call.queries) continue;
                     float total = totals[i];
-                    out[((b * call.queries + first + i) * call.heads + head) * dim + d] = total == 0 ? 0.0f : sums[i * wide + d] / total;
+                    Size at = ((b * call.queries + first + i) * call.heads + head) * dim + d;
+                    set(out, at, total == 0 ? 0.0f : sums[i * wide + d] / total);
                 }
                 EACH_IN_BLOCK(i, tile) {
                     if (first + i >= call.queries) continue;

@@ -1,53 +1,86 @@
 extension CUDASource {
-    /// Fills, sums, products, and the soft cap.
+    /// Fills, sums, products, the soft cap, and from one type to another.
     static let elementwise = CUDASource(
         name: "elementwise",
-        body: #"""
-            KERNEL(fill)(float *y, float value, Size n) {
-                EACH(i, n) y[i] = value;
+        body: fours + #"""
+            KERNEL(fill)(Array y, float value, Size n) {
+                map(n, y, [=] { return value; });
             }
             // y[r, c] = value for `count` columns from `first` on.
-            KERNEL(fill_columns)(float *y, float value, Size rows, Size columns, Size first, Size count) {
-                EACH(i, rows * count) y[i / count * columns + first + i % count] = value;
-            }
-            KERNEL(add)(const float *a, const float *b, float *y, Size n) {
-                EACH(i, n) y[i] = a[i] + b[i];
-            }
-            KERNEL(multiply)(const float *a, const float *b, float *y, Size n, int accumulate) {
-                EACH(i, n) y[i] = accumulate ? fmaf(a[i], b[i], y[i]) : a[i] * b[i];
-            }
-            KERNEL(scale)(const float *x, float factor, float *y, Size n) {
-                EACH(i, n) y[i] = factor * x[i];
-            }
-            // y += factor x
-            KERNEL(accumulate)(const float *x, float factor, float *y, Size n) {
-                EACH(i, n) y[i] = fmaf(factor, x[i], y[i]);
-            }
-            // y += x s[0]
-            KERNEL(accumulate_scaled)(const float *x, const float *s, float *y, Size n) {
-                float factor = s[0];
-                EACH(i, n) y[i] = fmaf(factor, x[i], y[i]);
-            }
-            // y = Σ x s[0] over up to eight terms; further ones come in a second call, which adds.
-            struct Terms { const float *x[8]; const float *s[8]; int count, accumulate; };
-            KERNEL(scaled_sum)(Terms terms, float *y, Size n) {
-                EACH(i, n) {
-                    float sum = terms.accumulate ? y[i] : 0.0f;
-                    for (int t = 0; t < terms.count; t++) sum = fmaf(terms.s[t][0], terms.x[t][i], sum);
-                    y[i] = sum;
+            KERNEL(fill_columns)(Array y, float value, Size rows, Size columns, Size first, Size count) {
+                EACH(i, rows * count) {
+                    Cell at = cell_of(i, count);
+                    set(y, at.row * columns + first + at.column, value);
                 }
             }
+            // y = x in y's type, to the nearest.
+            KERNEL(convert)(Array x, Array y, Size n) {
+                map(n, y, [](float x) { return x; }, x);
+            }
+            KERNEL(add)(Array a, Array b, Array y, Size n) {
+                map(n, y, [](float a, float b) { return a + b; }, a, b);
+            }
+            KERNEL(multiply)(Array a, Array b, Array y, Size n, int accumulate) {
+                if (accumulate) {
+                    map(n, y, [](float a, float b, float y) { return fmaf(a, b, y); }, a, b, y);
+                } else {
+                    map(n, y, [](float a, float b) { return a * b; }, a, b);
+                }
+            }
+            KERNEL(scale)(Array x, float factor, Array y, Size n) {
+                map(n, y, [=](float x) { return factor * x; }, x);
+            }
+            // y += factor x
+            KERNEL(accumulate)(Array x, float factor, Array y, Size n) {
+                map(n, y, [=](float x, float y) { return fmaf(factor, x, y); }, x, y);
+            }
+            // y += x s[0]
+            KERNEL(accumulate_scaled)(Array x, const float *s, Array y, Size n) {
+                float factor = s[0];
+                map(n, y, [=](float x, float y) { return fmaf(factor, x, y); }, x, y);
+            }
+            // y = Σ x s[0] over up to eight terms; further ones come in a second call, which adds.
+            struct Terms { Array x[8]; const float *s[8]; int count, accumulate; };
+            KERNEL(scaled_sum)(Terms terms, Array y, Size n) {
+                // Over all eight, so that each is known when this is compiled: an index that is not costs a copy of the terms.
+                bool fours = aligned(y);
+                float factors[8];
+                for (int t = 0; t < 8; t++) {
+                    if (t >= terms.count) continue;
+                    fours = fours && aligned(terms.x[t]);
+                    factors[t] = terms.s[t][0];
+                }
+                each_spot(n, fours, [&](auto at) {
+                    enum { W = decltype(at)::width };
+                    Made<W> sum = {};
+                    if (terms.accumulate) {
+                        Loaded<W> old = get(y, at);
+                        for (int l = 0; l < W; l++) sum[l] = old[l];
+                    }
+                    for (int t = 0; t < 8; t++) {
+                        if (t >= terms.count) continue;
+                        Loaded<W> x = get(terms.x[t], at);
+                        for (int l = 0; l < W; l++) sum[l] = fmaf(factors[t], x[l], sum[l]);
+                    }
+                    set(y, at, sum);
+                });
+            }
             // y = cap tanh(x / cap)
-            KERNEL(softcap)(const float *x, float cap, float *y, Size n) {
+            KERNEL(softcap)(Array x, float cap, Array y, Size n) {
                 float inverse = 1.0f / cap;
-                EACH(i, n) y[i] = cap * tanhf(x[i] * inverse);
+                map(n, y, [=](float x) { return cap * tanhf(x * inverse); }, x);
             }
             // y is what softcap gave.
-            KERNEL(softcap_backward)(const float *y, const float *dy, float cap, float *dx, Size n, int accumulate) {
+            KERNEL(softcap_backward)(Array y, Array dy, float cap, Array dx, Size n, int accumulate) {
                 float inverse = 1.0f / cap;
-                EACH(i, n) {
-                    float t = y[i] * inverse;
-                    put(dx + i, dy[i] * ((1.0f - t) * (1.0f + t)), accumulate);
+                auto gradient = [=](float y, float dy) {
+                    float t = y * inverse;
+                    return dy * ((1.0f - t) * (1.0f + t));
+                };
+                if (accumulate) {
+                    map(n, dx, [=](float y, float dy, float dx) { return dx + gradient(y, dy); }, y, dy, dx);
+                } else {
+                    map(n, dx, gradient, y, dy);
                 }
             }
             """#)

@@ -8,8 +8,8 @@ extension CUDASource {
     static let embedding = CUDASource(
         name: "embedding",
         body: #"""
-            KERNEL(gather)(const float *table, const int *ids, float *y, Size rows, Size columns) {
-                EACH(i, rows * columns) y[i] = table[(Size)ids[i / columns] * columns + i % columns];
+            KERNEL(gather)(Array table, const int *ids, Array y, Size rows, Size columns) {
+                EACH(i, rows * columns) set(y, i, get(table, (Size)ids[i / columns] * columns + i % columns));
             }
 
             enum { PER_THREAD = 4, DIGITS = 16 };
@@ -81,7 +81,7 @@ extension CUDASource {
 
             // A block in x adds up a chunk of sorted places; threads are columns, blocks in y the further ones.
             KERNEL(scatter_chunks)(
-                const float *dy, const int *keys, const int *places, Size n, Size columns, Size chunk, float *table, float *edges) {
+                Array dy, const int *keys, const int *places, Size n, Size columns, Size chunk, float *table, float *edges) {
                 Size c = (Size)blockIdx.y * blockDim.x + threadIdx.x;
                 if (c >= columns) return;
                 Size first = (Size)blockIdx.x * chunk, end = min(first + chunk, n);
@@ -89,7 +89,7 @@ extension CUDASource {
                 bool later = false;  // whether an earlier run ended in this chunk
                 ends[0] = ends[columns] = 0;
                 for (Size i = first; i < end; i++) {
-                    sum += dy[(Size)places[i] * columns + c];
+                    sum += get(dy, (Size)places[i] * columns + c);
                     if (i + 1 < end && keys[i + 1] == keys[i]) continue;
                     if (i + 1 == end) {
                         ends[later ? columns : 0] = sum;

@@ -29,14 +29,14 @@ extension CUDASource {
             DEVICE u32 warp_of_all() { return (blockIdx.x * blockDim.x + threadIdx.x) / 32; }
             DEVICE u32 warps_in_all() { return gridDim.x * blockDim.x / 32; }
 
-            KERNEL(heads_forward)(Heads h, const float *in, float *out, float *rstd) {
+            KERNEL(heads_forward)(Heads h, Array in, Array out, float *rstd) {
                 for (u32 unit = warp_of_all(); unit < (u32)h.rows * h.heads; unit += warps_in_all()) {
                     Size row = unit / (u32)h.heads, head = unit % (u32)h.heads;
-                    const float *from = in + row * h.in_stride + head * h.dim;
-                    float *to = out + row * h.out_stride + head * h.dim, factor = h.scale;
+                    Array from = tail(in, row * h.in_stride + head * h.dim), to = tail(out, row * h.out_stride + head * h.dim);
+                    float factor = h.scale;
                     if (h.normalize) {
                         float squares = 0;
-                        EACH_IN_WARP(d, h.dim) squares = fmaf(from[d], from[d], squares);
+                        EACH_IN_WARP(d, h.dim) squares = fmaf(get(from, d), get(from, d), squares);
                         float s = 1.0f / sqrtf(warp_sum(squares) / (float)h.dim + h.epsilon);
                         if (threadIdx.x % 32 == 0) rstd[unit] = s;
                         factor *= s;
@@ -45,56 +45,57 @@ extension CUDASource {
                     // The scale goes in before the rotation, which is linear.
                     EACH_IN_WARP(j, h.rotary / 2) {
                         Pair pair = pair_of(h, row, j);
-                        float a = from[pair.first] * factor, b = from[pair.second] * factor;
+                        float a = get(from, pair.first) * factor, b = get(from, pair.second) * factor;
                         if (weight) a *= weight[pair.first], b *= weight[pair.second];
-                        to[pair.first] = a * pair.cosine - b * pair.sine;
-                        to[pair.second] = b * pair.cosine + a * pair.sine;
+                        set(to, pair.first, a * pair.cosine - b * pair.sine);
+                        set(to, pair.second, b * pair.cosine + a * pair.sine);
                     }
                     for (int d = h.rotary / 2 * 2 + (int)threadIdx.x % 32; d < h.dim; d += 32)
-                        to[d] = from[d] * factor * (weight ? weight[d] : 1.0f);
+                        set(to, d, get(from, d) * factor * (weight ? weight[d] : 1.0f));
                 }
             }
 
             // The gradient by dimension d before rotation and scale: `from` turned back.
-            DEVICE float turned_back(const Heads &h, Size row, int d, const float *from) {
-                if (d >= h.rotary / 2 * 2) return h.scale * from[d];
+            DEVICE float turned_back(const Heads &h, Size row, int d, Array from) {
+                if (d >= h.rotary / 2 * 2) return h.scale * get(from, d);
                 int half = h.rotary / 2, j = h.interleaved ? d / 2 : (d < half ? d : d - half);
                 Pair pair = pair_of(h, row, j);
-                float a = h.scale * from[pair.first], b = h.scale * from[pair.second];
+                float a = h.scale * get(from, pair.first), b = h.scale * get(from, pair.second);
                 return d == pair.first ? a * pair.cosine + b * pair.sine : b * pair.cosine - a * pair.sine;
             }
 
             // din has in's layout, dout out's; din may not be dout.
-            KERNEL(heads_backward)(Heads h, const float *in, const float *rstd, const float *dout, float *din, int accumulate) {
+            KERNEL(heads_backward)(Heads h, Array in, const float *rstd, Array dout, Array din, int accumulate) {
                 for (u32 unit = warp_of_all(); unit < (u32)h.rows * h.heads; unit += warps_in_all()) {
                     Size row = unit / (u32)h.heads, head = unit % (u32)h.heads;
-                    const float *x = in + row * h.in_stride + head * h.dim, *from = dout + row * h.out_stride + head * h.dim;
-                    float *dx = din + row * h.in_stride + head * h.dim, product = 0, s = 1, slope = 0;
+                    Array x = tail(in, row * h.in_stride + head * h.dim), from = tail(dout, row * h.out_stride + head * h.dim);
+                    Array dx = tail(din, row * h.in_stride + head * h.dim);
+                    float product = 0, s = 1, slope = 0;
                     const float *weight = h.normalize ? h.weight : nullptr;
                     if (h.normalize) {
                         EACH_IN_WARP(d, h.dim) {
                             float g = turned_back(h, row, d, from) * (weight ? weight[d] : 1.0f);
-                            product = fmaf(g, x[d], product);
+                            product = fmaf(g, get(x, d), product);
                         }
                         s = rstd[unit];
                         slope = warp_sum(product) * s / (float)h.dim;
                     }
                     EACH_IN_WARP(d, h.dim) {
                         float g = turned_back(h, row, d, from);
-                        if (h.normalize) g = s * (g * (weight ? weight[d] : 1.0f) - x[d] * s * slope);
-                        put(dx + d, g, accumulate);
+                        if (h.normalize) g = s * (g * (weight ? weight[d] : 1.0f) - get(x, d) * s * slope);
+                        put(dx, d, g, accumulate);
                     }
                 }
             }
             // The gradient by the norm's weight: each block's rows, a chunk, leave sums in partial [chunks, dim].
-            KERNEL(heads_weight)(Heads h, const float *in, const float *rstd, const float *dout, Size chunk, float *partial) {
+            KERNEL(heads_weight)(Heads h, Array in, const float *rstd, Array dout, Size chunk, float *partial) {
                 Size end = min((Size)(blockIdx.x + 1) * chunk, h.rows);
                 EACH_IN_BLOCK(d, h.dim) {
                     float sum = 0;
                     for (Size row = (Size)blockIdx.x * chunk; row < end; row++) {
                         for (Size head = 0; head < h.heads; head++) {
-                            float t = turned_back(h, row, d, dout + row * h.out_stride + head * h.dim);
-                            sum = fmaf(t, in[row * h.in_stride + head * h.dim + d] * rstd[row * h.heads + head], sum);
+                            float t = turned_back(h, row, d, tail(dout, row * h.out_stride + head * h.dim));
+                            sum = fmaf(t, get(in, row * h.in_stride + head * h.dim + d) * rstd[row * h.heads + head], sum);
                         }
                     }
                     partial[(Size)blockIdx.x * h.dim + d] = sum;

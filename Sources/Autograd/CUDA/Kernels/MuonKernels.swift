@@ -2,29 +2,29 @@ extension CUDASource {
     /// What Muon needs besides products. Sums of squares come from `sums` and stay on the device, as totals in double.
     static let muon = CUDASource(
         name: "muon",
-        body: #"""
+        body: fours + #"""
             // x *= norm / (slack √total + epsilon)
-            KERNEL(normalize)(float *x, Size n, const double *total, float norm, float slack, float epsilon) {
+            KERNEL(normalize)(Array x, Size n, const double *total, float norm, float slack, float epsilon) {
                 float factor = norm / (slack * (float)sqrt(total[0]) + epsilon);
-                EACH(i, n) x[i] *= factor;
+                EACH(i, n) set(x, i, factor * get(x, i));
             }
             // squares[r] = Σ x², by row; norms become their roots in equalize_factors.
-            KERNEL(row_squares)(const float *x, float *squares, Size rows, Size columns) {
+            KERNEL(row_squares)(Array x, float *squares, Size rows, Size columns) {
                 for (Size r = blockIdx.x; r < rows; r += gridDim.x) {
                     float sum = 0;
-                    EACH_IN_BLOCK(c, columns) sum = fmaf(x[r * columns + c], x[r * columns + c], sum);
+                    EACH_IN_BLOCK(c, columns) sum = fmaf(get(x, r * columns + c), get(x, r * columns + c), sum);
                     sum = block_sum(sum);
                     if (threadIdx.x == 0) squares[r] = sum;
                 }
             }
             // squares[c] = Σ x², by column; warps are rows apart, lanes columns.
-            KERNEL(column_squares)(const float *x, float *squares, Size rows, Size columns) {
+            KERNEL(column_squares)(Array x, float *squares, Size rows, Size columns) {
                 SHARED float sums[8][32];
                 int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
                 Size c = (Size)blockIdx.x * 32 + lane;
                 float sum = 0;
                 if (c < columns)
-                    for (Size r = warp; r < rows; r += 8) sum = fmaf(x[r * columns + c], x[r * columns + c], sum);
+                    for (Size r = warp; r < rows; r += 8) sum = fmaf(get(x, r * columns + c), get(x, r * columns + c), sum);
                 sums[warp][lane] = sum;
                 __syncthreads();
                 if (warp > 0 || c >= columns) return;
@@ -47,16 +47,24 @@ extension CUDASource {
                 }
             }
             // x *= √before / √after: the norm it had.
-            KERNEL(restore_norm)(float *x, Size n, const double *before, const double *after) {
+            KERNEL(restore_norm)(Array x, Size n, const double *before, const double *after) {
                 float factor = (float)(sqrt(before[0]) / fmax(sqrt(after[0]), 1e-10));
-                EACH(i, n) x[i] *= factor;
+                EACH(i, n) set(x, i, factor * get(x, i));
             }
-            // p -= rate g, and rate decay p where g and p agree in sign.
-            KERNEL(cautious_update)(float *p, const float *g, Size n, float rate, float decay) {
-                EACH(i, n) {
-                    float agrees = g[i] * p[i] >= 0 ? 1.0f : 0.0f;
-                    p[i] -= rate * (g[i] + decay * p[i] * agrees);
-                }
+            // p -= rate g, and rate decay p where g and p agree in sign. shadow, which may be null, becomes p in bfloat16.
+            KERNEL(cautious_update)(float *p, Array g, Size n, float rate, float decay, unsigned short *shadow) {
+                Array values = float_array(p), narrow = narrow_array(shadow);
+                each_spot(n, aligned(values, g, narrow), [=](auto at) {
+                    enum { W = decltype(at)::width };
+                    Loaded<W> value = get(values, at), slope = get(g, at);
+                    Made<W> made;
+                    for (int l = 0; l < W; l++) {
+                        float agrees = slope[l] * value[l] >= 0 ? 1.0f : 0.0f;
+                        made[l] = value[l] - rate * (slope[l] + decay * value[l] * agrees);
+                    }
+                    set(values, at, made);
+                    if (narrow.data) set(narrow, at, made);
+                });
             }
             """#)
 }

@@ -5,27 +5,26 @@ extension CUDASource {
         name: "products",
         body: typedValues + #"""
             // c [m, n] = alpha op(a) op(b) + beta c + bias, row-major and dense: op(a) is a [m, k], or the transpose of a [k, m]; op(b)
-            // is b [k, n], or the transpose of b [n, k]. c is not read when beta is 0; bias [n] may be null. b is of a type; int8 has
+            // is b [k, n], or the transpose of b [n, k]. c is not read when beta is 0; bias [n] may be null. b may be int8, which has
             // scales [rows of b, columns of b / group rounded up].
             struct Product {
                 Size m, n, k, group;
-                int transpose_a, transpose_b, b_type;
+                int transpose_a, transpose_b;
                 float alpha, beta;
-                const float *a;
-                const void *b;
+                Array a, b;
                 const float *b_scales;
-                float *c;
+                Array c;
                 const float *bias;
             };
             DEVICE float factor_a(const Product &p, Size i, Size l) {
                 if (i >= p.m || l >= p.k) return 0;
-                return p.transpose_a ? p.a[l * p.m + i] : p.a[i * p.k + l];
+                return get(p.a, p.transpose_a ? l * p.m + i : i * p.k + l);
             }
             DEVICE float factor_b(const Product &p, Size l, Size j) {
                 if (l >= p.k || j >= p.n) return 0;
                 Size row = p.transpose_b ? j : l, column = p.transpose_b ? l : j, columns = p.transpose_b ? p.k : p.n;
-                float value = typed_value(p.b_type, p.b, row * columns + column);
-                if (p.b_type != INT8) return value;
+                float value = typed_value((int)p.b.type, p.b.data, row * columns + column);
+                if (p.b.type != INT8) return value;
                 return value * p.b_scales[row * ((columns + p.group - 1) / p.group) + column / p.group];
             }
             // A block makes a tile of 32 by 32, its 256 threads four rows each, 32 of k at a time. Blocks: tiles of n, tiles of m.
@@ -58,9 +57,9 @@ extension CUDASource {
                         Size i = top + warp + 8 * r;
                         if (i >= p.m || j >= p.n) continue;
                         float value = p.alpha * sums[r];
-                        if (p.beta != 0) value = fmaf(p.beta, p.c[i * p.n + j], value);
+                        if (p.beta != 0) value = fmaf(p.beta, get(p.c, i * p.n + j), value);
                         if (p.bias) value += p.bias[j];
-                        p.c[i * p.n + j] = value;
+                        set(p.c, i * p.n + j, value);
                     }
                 }
             }

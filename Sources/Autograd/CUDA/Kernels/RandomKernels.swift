@@ -3,32 +3,48 @@ extension CUDASource {
     /// multiply-adds, as for every processor since x86-64-v3 and for arm64.
     static let random = CUDASource(
         name: "random",
-        body: #"""
+        body: fours + #"""
             // Calls `use` for each element with its number's bits: a thread makes a block of four at a time.
-            template <typename Use> DEVICE void each_number(Size n, u64 offset, u64 key, u64 stream, Use use) {
-                Size skip = (Size)(offset % 4);
-                EACH(block, (skip + n + 3) / 4) {
-                    Numbers numbers = philox(offset / 4 + (u64)block, key, stream);
-                    for (int lane = 0; lane < 4; lane++) {
-                        Size i = 4 * block + lane - skip;
-                        if (i >= 0 && i < n) use(i, numbers.lane[lane]);
-                    }
+            template <typename Use> DEVICE void each_number(Size n, u64 key, u64 stream, Use use) {
+                EACH(block, (n + 3) / 4) {
+                    Numbers numbers = philox((u64)block, key, stream);
+                    for (int lane = 0; lane < 4; lane++)
+                        if (4 * block + lane < n) use(4 * block + lane, numbers.lane[lane]);
                 }
             }
 
-            // A dropped value is 0 even where x is infinite, hence a choice and not a product.
-            KERNEL(dropout)(const float *x, float *y, Size n, u64 offset, float p, u64 key, u64 stream, int accumulate) {
+            // A dropped value is 0 even where x is infinite, hence a choice and not a product. The stream is `stream` and, where step
+            // is not null, step[0] times 2^16 more: a captured graph then draws other numbers at every step.
+            KERNEL(dropout)(
+                Array x, Array y, Size n, u64 offset, float p, u64 key, u64 stream, int accumulate, const u64 *step) {
                 float inverse = 1.0f / (1.0f - p);
-                each_number(n, offset, key, stream, [=](Size i, u32 bits) {
-                    float value = x[i] * inverse;
-                    put(y + i, kept(bits, p) ? value : 0.0f, accumulate);
-                });
+                if (step) stream += *step << 16;
+                auto drop = [=](auto at, const u32 *bits) {
+                    enum { W = decltype(at)::width };
+                    Loaded<W> values = get(x, at);
+                    Made<W> made;
+                    for (int l = 0; l < W; l++) made[l] = kept(bits[l], p) ? values[l] * inverse : 0.0f;
+                    put(y, at, made, accumulate);
+                };
+                // Four numbers at a time, which are four elements' where the offset begins such a block.
+                Size skip = (Size)(offset % 4);
+                bool fours = skip == 0 && aligned(x, y);
+                EACH(block, (skip + n + 3) / 4) {
+                    Numbers numbers = philox(offset / 4 + (u64)block, key, stream);
+                    Size first = 4 * block - skip;
+                    if (fours && first + 4 <= n) {
+                        drop(Spot<4>{first}, numbers.lane);
+                    } else {
+                        for (int l = 0; l < 4; l++)
+                            if (first + l >= 0 && first + l < n) drop(Spot<1>{first + l}, numbers.lane + l);
+                    }
+                }
             }
 
             KERNEL(fill_uniform)(float *y, Size n, float low, float high, u64 key, u64 stream) {
                 float width = high - low;
                 float last = high == 0.0f ? -1.40129846432481707e-45f : float_of(bits_of(high) + (high > 0.0f ? 0xffffffffu : 1u));
-                each_number(n, 0, key, stream, [=](Size i, u32 bits) {
+                each_number(n, key, stream, [=](Size i, u32 bits) {
                     float value = fmaf(width, fraction(bits), low);
                     y[i] = value < high ? value : last;  // rounding may reach high
                 });

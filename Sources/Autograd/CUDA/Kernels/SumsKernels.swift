@@ -8,15 +8,15 @@ extension CUDASource {
                 sum = block_sum(sum);
                 if (threadIdx.x == 0) partial[blockIdx.x] = sum;
             }
-            KERNEL(sum_partial)(const float *x, Size n, double *partial) {
+            KERNEL(sum_partial)(Array x, Size n, double *partial) {
                 double sum = 0;
-                EACH(i, n) sum += (double)x[i];
+                EACH(i, n) sum += (double)get(x, i);
                 leave(sum, partial);
             }
             // y may be x, for the sum of squares.
-            KERNEL(dot_partial)(const float *x, const float *y, Size n, double *partial) {
+            KERNEL(dot_partial)(Array x, Array y, Size n, double *partial) {
                 double sum = 0;
-                EACH(i, n) sum = fma((double)x[i], (double)y[i], sum);
+                EACH(i, n) sum = fma((double)get(x, i), (double)get(y, i), sum);
                 leave(sum, partial);
             }
             // total[0] = Σ partial, y[0] = (or +=) factor Σ partial; either may be null. One block.
@@ -29,9 +29,9 @@ extension CUDASource {
                 if (y) put(y, (float)(factor * sum), accumulate);
             }
             // first[0], which starts at all ones, becomes the smallest index of a value that is NaN or infinite.
-            KERNEL(first_not_finite)(const float *x, Size n, u64 *first) {
+            KERNEL(first_not_finite)(Array x, Size n, u64 *first) {
                 EACH(i, n) {
-                    if ((bits_of(x[i]) & 0x7f800000u) == 0x7f800000u) {
+                    if ((bits_of(get(x, i)) & 0x7f800000u) == 0x7f800000u) {
                         atomicMin(first, (u64)i);
                         return;  // this thread's later ones are larger
                     }
