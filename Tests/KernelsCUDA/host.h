@@ -1,7 +1,8 @@
 // CUDA's words for a C++ compiler on the host, so that the kernels' own text runs here: one block after another, a block's threads
 // as fibers on one thread of the system.
 //
-// A fiber runs until it must wait for others: at __syncthreads, in a warp's exchange of values, or at its end. Warps come in an order
+// A fiber runs threads one after another until one must wait for others, at __syncthreads or in a warp's exchange of values, and is
+// that thread's from then to its end; so a kernel that never waits costs plain calls. Warps come in an order
 // that chance gives, each as far ahead of the others as barriers let it, and a warp's lanes in another order at every turn: a kernel
 // that lacks a barrier it needs gives wrong results sooner or later.
 // Checked while running: that all threads of a block come to a barrier, and all lanes of a warp to an exchange. Shared memory is
@@ -24,56 +25,98 @@
 #define SHARED static
 #define DYNAMIC_SHARED(name) float *name = host_block.dynamic
 
+#ifndef HOST_MESSAGES
+#define HOST_MESSAGES stdout
+#endif
+
 struct host_index { unsigned x, y, z; };
 static host_index threadIdx, blockIdx, blockDim, gridDim;
 
-enum { HOST_THREADS = 256, HOST_STACK = 1 << 16, HOST_DYNAMIC = 1 << 16 };
-enum host_state { HOST_READY, HOST_AT_BARRIER, HOST_AT_EXCHANGE, HOST_DONE };
+enum { HOST_THREADS = 256, HOST_STACK = 1 << 16, HOST_DYNAMIC = 1 << 16, HOST_BEYOND = 64 };
+enum host_state { HOST_NEW, HOST_READY, HOST_AT_BARRIER, HOST_AT_EXCHANGE, HOST_DONE };
 
 struct host_fiber {
     ucontext_t start;
     jmp_buf resume;
-    bool started;
-    host_state state;
     char *stack;
+};
+struct host_thread {
+    host_state state;
+    int fiber;  // that runs it
     unsigned char slot[16];  // what the lane gives in an exchange
 };
 
 static struct {
+    host_thread all[HOST_THREADS];
     host_fiber fibers[HOST_THREADS];
+    int idle[HOST_THREADS], idle_count, fiber_count;  // fibers that run no thread, those that ever did
+    int warp, order[32], next;  // the warp at hand, the order of its lanes, how many of them have started
     jmp_buf scheduler;
-    ucontext_t back;
-    int current, threads;
+    int current, fiber, threads;
     void (*body)(void *);
     void *context;
-    float dynamic[HOST_DYNAMIC];
+    int dynamic_count;  // floats of shared memory that the launch asked for; what comes after them stays as it is
+    float dynamic[HOST_DYNAMIC + HOST_BEYOND];
 } host_block;
 
+#ifndef HOST_FAILED  // what else to do on a failure, as (const char *)
+#define HOST_FAILED(what) exit(1)
+#endif
 static void host_fail(const char *what) {
-    printf("FAILED: %s (block %u %u %u, thread %u)\n", what, blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x);
-    exit(1);
+    fprintf(HOST_MESSAGES, "FAILED: %s (block %u %u %u, thread %u)\n", what, blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x);
+    HOST_FAILED(what);
 }
 
+static void host_now(int thread) {
+    host_block.current = thread;
+    threadIdx = {(unsigned)thread, 0, 0};
+}
+
+/// What a fiber does for ever: the lanes of the warp at hand that have not started.
 static void host_entry() {
-    host_block.body(host_block.context);
-    host_block.fibers[host_block.current].state = HOST_DONE;
-    _longjmp(host_block.scheduler, 1);
+    const int self = host_block.fiber;
+    for (;;) {
+        while (host_block.next < 32) {
+            int thread = 32 * host_block.warp + host_block.order[host_block.next++];
+            host_now(thread);
+            host_block.all[thread].fiber = self;
+            host_block.body(host_block.context);
+            host_block.all[host_block.current].state = HOST_DONE;
+        }
+        host_block.idle[host_block.idle_count++] = self;
+        if (!_setjmp(host_block.fibers[self].resume)) _longjmp(host_block.scheduler, 1);
+    }
 }
 
 static void host_wait(host_state state) {
-    host_fiber &fiber = host_block.fibers[host_block.current];
-    fiber.state = state;
-    if (!_setjmp(fiber.resume)) _longjmp(host_block.scheduler, 1);
+    host_thread &thread = host_block.all[host_block.current];
+    thread.state = state;
+    if (!_setjmp(host_block.fibers[thread.fiber].resume)) _longjmp(host_block.scheduler, 1);
+}
+
+/// Starts lanes of the warp at hand until one waits or all have.
+static void host_start() {
+    if (_setjmp(host_block.scheduler)) return;
+    if (host_block.idle_count > 0) {
+        host_block.fiber = host_block.idle[--host_block.idle_count];
+        _longjmp(host_block.fibers[host_block.fiber].resume, 1);
+    }
+    host_block.fiber = host_block.fiber_count++;
+    host_fiber &fiber = host_block.fibers[host_block.fiber];
+    fiber.stack = (char *)malloc(HOST_STACK);
+    if (!fiber.stack) abort();
+    getcontext(&fiber.start);
+    fiber.start.uc_stack.ss_sp = fiber.stack;
+    fiber.start.uc_stack.ss_size = HOST_STACK;
+    fiber.start.uc_link = nullptr;
+    makecontext(&fiber.start, host_entry, 0);
+    setcontext(&fiber.start);
 }
 
 static void host_resume(int thread) {
-    host_block.current = thread;
-    threadIdx = {(unsigned)thread, 0, 0};
-    host_fiber &fiber = host_block.fibers[thread];
     if (_setjmp(host_block.scheduler)) return;
-    if (fiber.started) _longjmp(fiber.resume, 1);
-    fiber.started = true;
-    setcontext(&fiber.start);
+    host_now(thread);
+    _longjmp(host_block.fibers[host_block.all[thread].fiber].resume, 1);
 }
 
 static uint64_t host_random = 1;
@@ -93,56 +136,57 @@ static void host_shuffle(int *order, int n) {
 
 /// Runs a warp until its lanes have ended or stand at a barrier.
 static void host_run_warp(int warp) {
-    int order[32];
+    host_thread *lanes = host_block.all + 32 * warp;
     for (;;) {
-        host_shuffle(order, 32);
-        for (int lane : order)
-            if (host_block.fibers[32 * warp + lane].state == HOST_READY) host_resume(32 * warp + lane);
+        host_shuffle(host_block.order, 32);
+        if (lanes[0].state == HOST_NEW) {
+            host_block.warp = warp;
+            host_block.next = 0;
+            while (host_block.next < 32) host_start();
+        } else {
+            for (int i = 0; i < 32; i++) {
+                int lane = host_block.order[i];
+                if (lanes[lane].state == HOST_READY) host_resume(32 * warp + lane);
+            }
+        }
         int exchanging = 0;
-        for (int lane = 0; lane < 32; lane++) exchanging += host_block.fibers[32 * warp + lane].state == HOST_AT_EXCHANGE;
+        for (int lane = 0; lane < 32; lane++) exchanging += lanes[lane].state == HOST_AT_EXCHANGE;
         if (exchanging == 0) return;
         if (exchanging < 32) host_fail("some lanes of a warp came to an exchange, and others did not");
-        for (int lane = 0; lane < 32; lane++) host_block.fibers[32 * warp + lane].state = HOST_READY;
+        for (int lane = 0; lane < 32; lane++) lanes[lane].state = HOST_READY;
     }
 }
 
 /// Lets a block that stands at a barrier go on; false at its end.
 static bool host_pass_barrier() {
     int waiting = 0;
-    for (int t = 0; t < host_block.threads; t++) waiting += host_block.fibers[t].state == HOST_AT_BARRIER;
+    for (int t = 0; t < host_block.threads; t++) waiting += host_block.all[t].state == HOST_AT_BARRIER;
     if (waiting == 0) return false;
     if (waiting < host_block.threads) host_fail("some threads of a block came to a barrier, and others did not");
-    for (int t = 0; t < host_block.threads; t++) host_block.fibers[t].state = HOST_READY;
+    for (int t = 0; t < host_block.threads; t++) host_block.all[t].state = HOST_READY;
     return true;
 }
 
 static void host_run_block() {
-    for (int i = 0; i < HOST_DYNAMIC; i++) host_block.dynamic[i] = NAN;
-    for (int t = 0; t < host_block.threads; t++) {
-        host_fiber &fiber = host_block.fibers[t];
-        if (!fiber.stack) {
-            fiber.stack = (char *)malloc(HOST_STACK);
-            if (!fiber.stack) abort();
-            getcontext(&fiber.start);
-        }
-        fiber.start.uc_stack.ss_sp = fiber.stack;
-        fiber.start.uc_stack.ss_size = HOST_STACK;
-        fiber.start.uc_link = nullptr;
-        makecontext(&fiber.start, host_entry, 0);
-        fiber.started = false;
-        fiber.state = HOST_READY;
-    }
+    for (int i = 0; i < host_block.dynamic_count; i++) host_block.dynamic[i] = NAN;
+    for (int t = 0; t < host_block.threads; t++) host_block.all[t].state = HOST_NEW;
     int order[HOST_THREADS / 32];
     do {
         host_shuffle(order, host_block.threads / 32);
         for (int i = 0; i < host_block.threads / 32; i++) host_run_warp(order[i]);
     } while (host_pass_barrier());
+    for (int i = 0; i < HOST_BEYOND; i++)
+        if (host_block.dynamic[host_block.dynamic_count + i] != 1e30f) host_fail("a write beyond the shared memory that was asked for");
 }
 
-/// Runs a kernel on `blocks` blocks of `threads` threads: launch(blocks, threads, [&] { kernel(…); }).
-template <typename Body> static void launch(host_index blocks, int threads, Body body) {
+/// Runs a kernel on `blocks` blocks of `threads` threads: launch(blocks, threads, [&] { kernel(…); }), each block with so many floats
+/// of shared memory besides what the kernel declares.
+template <typename Body> static void launch(host_index blocks, int threads, Body body, int dynamic = HOST_DYNAMIC) {
     if (threads % 32 != 0 || threads > HOST_THREADS) host_fail("blocks are of whole warps, 256 threads at most");
+    if (dynamic < 0 || dynamic > HOST_DYNAMIC) host_fail("more shared memory than there is");
     host_block.threads = threads;
+    host_block.dynamic_count = dynamic;
+    for (int i = 0; i < HOST_BEYOND; i++) host_block.dynamic[dynamic + i] = 1e30f;
     host_block.context = &body;
     host_block.body = [](void *context) { (*(Body *)context)(); };
     blockDim = {(unsigned)threads, 1, 1};
@@ -160,10 +204,10 @@ static inline void __syncthreads() { host_wait(HOST_AT_BARRIER); }
 template <typename T> static T host_exchange(T value, int lane) {
     static_assert(sizeof(T) <= 16, "an exchange is of 16 bytes at most");
     int self = host_block.current;
-    memcpy(host_block.fibers[self].slot, &value, sizeof value);
+    memcpy(host_block.all[self].slot, &value, sizeof value);
     host_wait(HOST_AT_EXCHANGE);
     T got;
-    memcpy(&got, host_block.fibers[self / 32 * 32 + (lane & 31)].slot, sizeof got);
+    memcpy(&got, host_block.all[self / 32 * 32 + (lane & 31)].slot, sizeof got);
     host_wait(HOST_AT_EXCHANGE);  // until all have read
     return got;
 }
