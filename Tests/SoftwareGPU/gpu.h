@@ -4,7 +4,11 @@
 #define LOOM_GPU_H
 
 #include "cuda_names.h"
+#include "module.h"
 #include "software_gpu.h"
+
+#include <setjmp.h>
+#include <signal.h>
 
 #include <cstdint>
 #include <deque>
@@ -16,26 +20,7 @@
 #include <thread>
 #include <vector>
 
-// MARK: Kernels, as nvrtc.cpp's objects describe them
-
-extern "C" {
-struct loom_launch {
-    unsigned blocks[3], threads, dynamic_floats;
-    void **arguments;
-};
-struct loom_kernel {
-    const char *name;
-    int count;  // of arguments
-    const unsigned *sizes;
-    void (*run)(const loom_launch *);
-};
-struct loom_module {
-    int architecture;  // 90 for sm_90
-    const loom_kernel *kernels;  // to one without a name
-    void (*failed)(const char *);  // set by the driver: what a kernel calls that waits for what never comes; does not return
-    void (*seed)(unsigned long long);
-};
-}
+// MARK: Kernels
 
 struct CUfunc_st {
     const loom_kernel *kernel;
@@ -155,7 +140,10 @@ struct GPU {
     int most_shared() const;
     unsigned below(unsigned n);
 };
-extern GPU gpu;
+extern GPU &gpu;
+
+/// Kernels and modules of the context are gone.
+void unload_all_modules();
 
 /// What every function of the driver starts with: the lock, the count of calls, errors that were asked for, a device that is dead.
 struct Call {
@@ -183,12 +171,17 @@ std::string describe(CUdeviceptr address);
 /// Looks at what lies between allocations; kills the device where something wrote there.
 void check_memory(const std::string &after);
 void free_all_memory();
+/// Where a fault of this thread's work goes on, while it runs.
+extern thread_local sigjmp_buf *recovery;
+extern thread_local void *fault_address;
 
 // streams.cpp
 /// The stream behind a handle, null being the default stream; null where there is none such.
 CUstream stream_of(CUstream handle);
 /// Queues work, or puts it into the graph that is captured.
 CUresult enqueue(CUstream handle, Work &&work);
+/// What comes next in a stream waits for `op`.
+void hold(CUstream stream, const OpRef &op);
 /// Runs until `target` is done, or everything.
 CUresult run(const OpRef &target);
 CUresult run_some();

@@ -1,5 +1,6 @@
 // What the software GPU's libcuda.so.1 exports beyond the driver's own names, for libraries that put work on its streams.
-// These names are not CUDA's. Look them up with dlsym(RTLD_DEFAULT, …) or by linking with the driver's library.
+// These names are not CUDA's. Such a library links with the driver's (build.sh: -L FOLDER -l:libcuda.so.1, looked for in its own
+// folder): programs open the driver for themselves alone, so dlsym(RTLD_DEFAULT, …) does not find it.
 //
 // Device addresses are the host's addresses, but may be read and written only by work that runs on a stream: everywhere else the
 // memory is protected, and touching it ends the process with a line that says so.
