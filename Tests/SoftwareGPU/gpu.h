@@ -20,6 +20,12 @@
 #include <thread>
 #include <vector>
 
+extern "C" {
+#define FUNCTION(name, types) CUresult name types;
+#include "functions.h"
+#undef FUNCTION
+}
+
 // MARK: Kernels
 
 struct CUfunc_st {
