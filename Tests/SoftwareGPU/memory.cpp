@@ -12,7 +12,7 @@ namespace {
 struct Allocation {
     size_t asked, span;  // bytes; the span holds the guard behind it
 };
-enum : size_t { GUARD = 256, GRAIN = 512 };
+enum : size_t { GUARD = 256, GRAIN = 512, HUGE = 1 << 21 };
 const uint32_t PATTERN = 0xffc1ffc1;  // NaN in float32 and in bfloat16
 
 unsigned char *base;  // of the reserved range, whose first GUARD bytes are a guard
@@ -114,13 +114,14 @@ thread_local void *fault_address;
 
 void reserve_memory() {
     if (base) return;
-    reserved = rounded(gpu.memory, 1 << 21) * 4 + (64 << 20);  // holes cost addresses, not memory
-    void *got = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    reserved = rounded(gpu.memory, HUGE) * 4 + (64 << 20);  // holes cost addresses, not memory
+    void *got = mmap(nullptr, reserved + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (got == MAP_FAILED) {
         reserved = 0;
         return;
     }
-    base = (unsigned char *)got;
+    base = (unsigned char *)rounded((size_t)got, HUGE);
+    madvise(base, reserved, MADV_HUGEPAGE);  // opening and closing then takes microseconds
     struct sigaction action = {};
     action.sa_sigaction = fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // so that work that faults need not save the mask of signals
@@ -132,7 +133,7 @@ void reserve_memory() {
 
 void open_memory(bool open) {
     if (!base || (!open && !is_open)) return;
-    mprotect(base, rounded(top, 4096), open ? PROT_READ | PROT_WRITE : PROT_NONE);
+    mprotect(base, rounded(top, HUGE), open ? PROT_READ | PROT_WRITE : PROT_NONE);
     is_open = open;
 }
 
