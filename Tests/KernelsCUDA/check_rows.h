@@ -141,7 +141,7 @@ static void check_norms() {
 static void check_head(int dim, int rotary, int mode) {
     using namespace heads_kernels;
     const int rows = 7, count = 3, positions = 12, chunk = 4, chunks = 2;
-    const int in_stride = count * dim + 31, half = rotary / 2 + 1;
+    const int in_stride = count * dim + 32, half = rotary / 2 + 1;
     int normalize = mode % 3 > 0, weighted = mode % 3 == 2, interleaved = mode / 3;
     Typed x = numbers(rows * in_stride, -2, 2), y = numbers(rows * count * dim);
     const Floats values = x.values(), weight = floats(dim), c = floats(positions * half), s = floats(positions * half);
@@ -154,21 +154,21 @@ static void check_head(int dim, int rotary, int mode) {
     h.weight = weighted ? weight.data() : nullptr, h.cosines = c.data(), h.sines = s.data(), h.positions = at.data();
     loom_heads g = {rows, count, dim, in_stride, count * dim, normalize, 1e-6f, h.weight, 0, rotary, interleaved,
                     c.data(), s.data(), at.data(), 1.2f};
-    launch({2, 1, 1}, 96, [&] { heads_forward(h, x.from(5), y, rstd.data()); });
-    loom_heads_forward(&g, values.data() + 5, z.data(), rstd2.data());
+    launch({2, 1, 1}, 96, [&] { heads_forward(h, x.from(4), y, rstd.data()); });
+    loom_heads_forward(&g, values.data() + 4, z.data(), rstd2.data());
     compare(y, z);
     if (normalize) compare(rstd, rstd2);
     for (int accumulate = 0; accumulate < 2; accumulate++) {
         Typed dy = numbers(y.size()), dx = numbers(x.size());
         Floats dz = dx.values(), dw = floats(dim), dw2 = dw, partial(chunks * dim);
-        launch({2, 1, 1}, 64, [&] { heads_backward(h, x.from(5), rstd2.data(), dy, dx.from(5), accumulate); });
+        launch({2, 1, 1}, 64, [&] { heads_backward(h, x.from(4), rstd2.data(), dy, dx.from(4), accumulate); });
         loom_heads_backward(
-            &g, values.data() + 5, rstd2.data(), dy.values().data(), dz.data() + 5, accumulate,
+            &g, values.data() + 4, rstd2.data(), dy.values().data(), dz.data() + 4, accumulate,
             weighted ? dw2.data() : nullptr);
         compare(dx, dz);
         if (!weighted) continue;
         launch({(unsigned)chunks, 1, 1}, 32, [&] {
-            heads_weight(h, x.from(5), rstd2.data(), dy, chunk, partial.data());
+            heads_weight(h, x.from(4), rstd2.data(), dy, chunk, partial.data());
         });
         elements(dim, [&] { columns_kernels::finish_columns(partial.data(), chunks, dim, dw.data()); });
         compare(dw, dw2);
@@ -176,8 +176,8 @@ static void check_head(int dim, int rotary, int mode) {
 }
 
 static void check_heads() {
-    for (int dim : {20, 21, 272})
-        for (int rotary : {0, 12, dim / 4 * 4})
+    for (int dim : {20, 21, 24, 64, 128, 272})  // the last has more than 32 lanes take
+        for (int rotary : {0, 12, 16, dim / 4 * 4})
             for (int mode = 0; mode < 6; mode++) check_head(dim, rotary, mode);
     report("heads", 3e-6);
 }
