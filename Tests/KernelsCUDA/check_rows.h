@@ -131,11 +131,40 @@ static void check_norm(bool centered, int columns, bool weighted) {
     compare(dy, dz);
 }
 
+/// A sum and its norm in one pass, bit for bit as the two kernels it stands for; the sum may lie where an addend was.
+static void check_norm_add(bool centered, int columns, bool weighted) {
+    using namespace normalization;
+    const int rows = 7, n = rows * columns;
+    Typed a = numbers(n), b = numbers(n), sum = numbers(n), y = numbers(n), apart = numbers(n), want = numbers(n);
+    Floats w = floats(columns), bias = floats(columns), mean(rows), rstd(rows), mean2(rows), rstd2(rows);
+    float *weight = weighted ? w.data() : nullptr, *added = weighted && centered ? bias.data() : nullptr;
+    elements(n, [&] { elementwise::add(a, b, apart, n); });
+    by_rows(rows, columns, [&] {
+        norm_forward(apart, weight, added, 0.5f, 1e-5f, want, mean.data(), rstd.data(), rows, columns, centered);
+    });
+    by_rows(rows, columns, [&] {
+        norm_forward_add(a, b, sum, weight, added, 0.5f, 1e-5f, y, mean2.data(), rstd2.data(), rows, columns, centered);
+    });
+    same(sum.values() == apart.values() && y.values() == want.values() && mean == mean2 && rstd == rstd2);
+    compare(sum, apart.values());
+    compare(y, want.values());
+    by_rows(rows, columns, [&] {
+        norm_forward_add(a, b, a, weight, added, 0.5f, 1e-5f, y, mean2.data(), rstd2.data(), rows, columns, centered);
+    });
+    same(a.values() == apart.values() && y.values() == want.values());
+    compare(a, apart.values());
+    compare(y, want.values());
+}
+
 static void check_norms() {
     for (bool centered : {false, true})
         for (int columns : {8, 65, 300, 5001, 5004})  // the last two are more than a block keeps
             for (bool weighted : {false, true}) check_norm(centered, columns, weighted);
     report("norms", 3e-6);
+    for (bool centered : {false, true})
+        for (int columns : {8, 65, 300, 5001, 5004})
+            for (bool weighted : {false, true}) check_norm_add(centered, columns, weighted);
+    report("norm of a sum (same bits)", 0);
 }
 
 static void check_head(int dim, int rotary, int mode) {
@@ -246,6 +275,13 @@ static void check_loss() {
                 values[0 * stride + targets[0]] = 30;                                    // a hit
                 values[1 * stride + 5] = values[1 * stride + 9] = 30, targets[1] = 9;    // a tie, the later one
                 values[2 * stride + 5] = values[2 * stride + 9] = 30, targets[2] = 5;    // and the first
+                values[4 * stride + (targets[4] + 1) % vocabulary] = -INFINITY;          // masked
+                for (int c = 0; c < vocabulary; c++)
+                    if (c != targets[5]) values[5 * stride + c] = -INFINITY;             // all but one
+                values[6 * stride + vocabulary / 2] = NAN;
+                values[7 * stride + (targets[7] + 3) % vocabulary] = INFINITY;
+                for (int c = 0; c < vocabulary; c++) values[8 * stride + c] = -INFINITY;
+                for (int c = 0; c < vocabulary; c++) values[9 * stride + c] = NAN;
                 Typed x(values);
                 Floats y = x.values();
                 by_rows(rows, stride, [&] {
