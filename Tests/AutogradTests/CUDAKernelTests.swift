@@ -19,6 +19,10 @@ struct CUDAKernelTests {
         #expect(LaunchGeometry.rows(10, columns: 1) == LaunchGeometry(blocks: (10, 1, 1), threads: 32))
         #expect(LaunchGeometry.rows(10, columns: 33).threads == 64)
         #expect(LaunchGeometry.rows(10, columns: 1 << 40).threads == 256)
+        #expect(LaunchGeometry.rows(10, columns: 512, perThread: 16).threads == 32)
+        #expect(LaunchGeometry.rows(10, columns: 768, perThread: 16).threads == 64)
+        #expect(LaunchGeometry.rows(10, columns: 1 << 40, perThread: 16).threads == 256)
+        #expect(LaunchGeometry.rows(10, columns: 768, perThread: 0).threads == 256)
         #expect(LaunchGeometry.rows(.max, columns: 0).blocks.x == Int(Int32.max))
         #expect(LaunchGeometry.rows(0, columns: 0) == LaunchGeometry(blocks: (1, 1, 1), threads: 32))
     }

@@ -65,6 +65,7 @@ static void check_elementwise() {
     using namespace elementwise;
     for (int n : {1, 63, 1000}) {
         Typed a = numbers(n), b = numbers(n), y = numbers(n);
+        same(aligned((Array)a, (Array)y) == (variant.shift == 0));  // both ways are taken
         const Floats p = a.values(), q = b.values(), s = floats(2);
         Floats z(n);
         elements(n, [&] { fill(y, 3.5f, n); });

@@ -131,17 +131,46 @@ static void check_norm(bool centered, int columns, bool weighted) {
     compare(dy, dz);
 }
 
+/// A sum and its norm in one pass, bit for bit as the two kernels it stands for; the sum may lie where an addend was.
+static void check_norm_add(bool centered, int columns, bool weighted) {
+    using namespace normalization;
+    const int rows = 7, n = rows * columns;
+    Typed a = numbers(n), b = numbers(n), sum = numbers(n), y = numbers(n), apart = numbers(n), want = numbers(n);
+    Floats w = floats(columns), bias = floats(columns), mean(rows), rstd(rows), mean2(rows), rstd2(rows);
+    float *weight = weighted ? w.data() : nullptr, *added = weighted && centered ? bias.data() : nullptr;
+    elements(n, [&] { elementwise::add(a, b, apart, n); });
+    by_rows(rows, columns, [&] {
+        norm_forward(apart, weight, added, 0.5f, 1e-5f, want, mean.data(), rstd.data(), rows, columns, centered);
+    });
+    by_rows(rows, columns, [&] {
+        norm_forward_add(a, b, sum, weight, added, 0.5f, 1e-5f, y, mean2.data(), rstd2.data(), rows, columns, centered);
+    });
+    same(sum.values() == apart.values() && y.values() == want.values() && mean == mean2 && rstd == rstd2);
+    compare(sum, apart.values());
+    compare(y, want.values());
+    by_rows(rows, columns, [&] {
+        norm_forward_add(a, b, a, weight, added, 0.5f, 1e-5f, y, mean2.data(), rstd2.data(), rows, columns, centered);
+    });
+    same(a.values() == apart.values() && y.values() == want.values());
+    compare(a, apart.values());
+    compare(y, want.values());
+}
+
 static void check_norms() {
     for (bool centered : {false, true})
         for (int columns : {8, 65, 300, 5001, 5004})  // the last two are more than a block keeps
             for (bool weighted : {false, true}) check_norm(centered, columns, weighted);
     report("norms", 3e-6);
+    for (bool centered : {false, true})
+        for (int columns : {8, 65, 300, 5001, 5004})
+            for (bool weighted : {false, true}) check_norm_add(centered, columns, weighted);
+    report("norm of a sum (same bits)", 0);
 }
 
 static void check_head(int dim, int rotary, int mode) {
     using namespace heads_kernels;
     const int rows = 7, count = 3, positions = 12, chunk = 4, chunks = 2;
-    const int in_stride = count * dim + 31, half = rotary / 2 + 1;
+    const int in_stride = count * dim + 32, half = rotary / 2 + 1;
     int normalize = mode % 3 > 0, weighted = mode % 3 == 2, interleaved = mode / 3;
     Typed x = numbers(rows * in_stride, -2, 2), y = numbers(rows * count * dim);
     const Floats values = x.values(), weight = floats(dim), c = floats(positions * half), s = floats(positions * half);
@@ -154,21 +183,21 @@ static void check_head(int dim, int rotary, int mode) {
     h.weight = weighted ? weight.data() : nullptr, h.cosines = c.data(), h.sines = s.data(), h.positions = at.data();
     loom_heads g = {rows, count, dim, in_stride, count * dim, normalize, 1e-6f, h.weight, 0, rotary, interleaved,
                     c.data(), s.data(), at.data(), 1.2f};
-    launch({2, 1, 1}, 96, [&] { heads_forward(h, x.from(5), y, rstd.data()); });
-    loom_heads_forward(&g, values.data() + 5, z.data(), rstd2.data());
+    launch({2, 1, 1}, 96, [&] { heads_forward(h, x.from(4), y, rstd.data()); });
+    loom_heads_forward(&g, values.data() + 4, z.data(), rstd2.data());
     compare(y, z);
     if (normalize) compare(rstd, rstd2);
     for (int accumulate = 0; accumulate < 2; accumulate++) {
         Typed dy = numbers(y.size()), dx = numbers(x.size());
         Floats dz = dx.values(), dw = floats(dim), dw2 = dw, partial(chunks * dim);
-        launch({2, 1, 1}, 64, [&] { heads_backward(h, x.from(5), rstd2.data(), dy, dx.from(5), accumulate); });
+        launch({2, 1, 1}, 64, [&] { heads_backward(h, x.from(4), rstd2.data(), dy, dx.from(4), accumulate); });
         loom_heads_backward(
-            &g, values.data() + 5, rstd2.data(), dy.values().data(), dz.data() + 5, accumulate,
+            &g, values.data() + 4, rstd2.data(), dy.values().data(), dz.data() + 4, accumulate,
             weighted ? dw2.data() : nullptr);
         compare(dx, dz);
         if (!weighted) continue;
         launch({(unsigned)chunks, 1, 1}, 32, [&] {
-            heads_weight(h, x.from(5), rstd2.data(), dy, chunk, partial.data());
+            heads_weight(h, x.from(4), rstd2.data(), dy, chunk, partial.data());
         });
         elements(dim, [&] { columns_kernels::finish_columns(partial.data(), chunks, dim, dw.data()); });
         compare(dw, dw2);
@@ -176,8 +205,8 @@ static void check_head(int dim, int rotary, int mode) {
 }
 
 static void check_heads() {
-    for (int dim : {20, 21, 272})
-        for (int rotary : {0, 12, dim / 4 * 4})
+    for (int dim : {20, 21, 24, 64, 128, 272})  // the last has more than 32 lanes take
+        for (int rotary : {0, 12, 16, dim / 4 * 4})
             for (int mode = 0; mode < 6; mode++) check_head(dim, rotary, mode);
     report("heads", 3e-6);
 }
@@ -246,6 +275,13 @@ static void check_loss() {
                 values[0 * stride + targets[0]] = 30;                                    // a hit
                 values[1 * stride + 5] = values[1 * stride + 9] = 30, targets[1] = 9;    // a tie, the later one
                 values[2 * stride + 5] = values[2 * stride + 9] = 30, targets[2] = 5;    // and the first
+                values[4 * stride + (targets[4] + 1) % vocabulary] = -INFINITY;          // masked
+                for (int c = 0; c < vocabulary; c++)
+                    if (c != targets[5]) values[5 * stride + c] = -INFINITY;             // all but one
+                values[6 * stride + vocabulary / 2] = NAN;
+                values[7 * stride + (targets[7] + 3) % vocabulary] = INFINITY;
+                for (int c = 0; c < vocabulary; c++) values[8 * stride + c] = -INFINITY;
+                for (int c = 0; c < vocabulary; c++) values[9 * stride + c] = NAN;
                 Typed x(values);
                 Floats y = x.values();
                 by_rows(rows, stride, [&] {

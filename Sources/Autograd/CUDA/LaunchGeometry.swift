@@ -34,8 +34,10 @@ package struct LaunchGeometry: Equatable, Sendable {
     package static let one = LaunchGeometry(blocks: (1, 1, 1), threads: threads)
 
     /// One block a row, `threads` sized to the row: whole warps, at most 256.
-    package static func rows(_ rows: Int, columns: Int) -> LaunchGeometry {
-        let warps = max(1, min(threads / 32, (max(columns, 1) - 1) / 32 + 1))
+    ///
+    /// Norms keep 16 elements of a row a thread in registers, so that fewer threads a row let more rows be under way: `perThread` 16.
+    package static func rows(_ rows: Int, columns: Int, perThread: Int = 1) -> LaunchGeometry {
+        let warps = max(1, min(threads / 32, (max(columns, 1) - 1) / 32 / max(perThread, 1) + 1))
         return LaunchGeometry(blocks: (min(max(rows, 1), largestGrid.x), 1, 1), threads: warps * 32)
     }
 

@@ -33,7 +33,8 @@ extension CUDASource {
             if (!(call.dropout > 0)) return 1;
             u64 row = ((call.first_example + (u64)b) * (u64)call.heads + (u64)head) * (u64)call.queries + (u64)i;
             u64 element = (row << 32) + (u64)(call.key_position + j);
-            u64 stream = call.step ? call.dropout_stream + (*call.step << 16) : call.dropout_stream;
+            u64 stream = call.dropout_stream;
+            if (call.step) stream += *call.step << 16;
             return kept_element(element, call.dropout, call.dropout_key, stream) ? 1.0f / (1.0f - call.dropout) : 0.0f;
         }
         // The tiles of keys that a tile of queries from `first` on sees: low ..< high, in keys.
@@ -125,8 +126,8 @@ extension CUDASource {
                     SPLIT(e, dim, i, d);
                     if (first + i >= call.queries) continue;
                     float total = totals[i];
-                    Size at = ((b * call.queries + first + i) * call.heads + head) * dim + d;
-                    set(out, at, total == 0 ? 0.0f : sums[i * wide + d] / total);
+                    float value = total == 0 ? 0.0f : sums[i * wide + d] / total;
+                    set(out, ((b * call.queries + first + i) * call.heads + head) * dim + d, value);
                 }
                 EACH_IN_BLOCK(i, tile) {
                     if (first + i >= call.queries) continue;

@@ -2,28 +2,57 @@ extension CUDASource {
     /// Rows and columns of matrices.
     static let columns = CUDASource(
         name: "columns",
-        body: #"""
+        body: fours + #"""
             KERNEL(copy_columns)(
                 Array x, Size x_stride, Array y, Size y_stride, Size rows, Size count, int accumulate) {
-                EACH(i, rows * count) put(y, i / count * y_stride + i % count, get(x, i / count * x_stride + i % count), accumulate);
+                bool fours = (count | x_stride | y_stride) % 4 == 0 && aligned(x, y);
+                each_spot(rows * count, fours, [=](auto at) {
+                    enum { W = decltype(at)::width };
+                    Cell cell = cell_of(at.i, count);
+                    Loaded<W> from = get(x, Spot<W>{cell.row * x_stride + cell.column});
+                    Made<W> made;
+                    for (int l = 0; l < W; l++) made[l] = from[l];
+                    put(y, Spot<W>{cell.row * y_stride + cell.column}, made, accumulate);
+                });
             }
             // y[r, c] = x[r, c] s[r]
             KERNEL(scale_rows)(Array x, Array s, Array y, Size rows, Size columns, int accumulate) {
-                EACH(i, rows * columns) put(y, i, get(x, i) * get(s, i / columns), accumulate);
+                each_spot(rows * columns, columns % 4 == 0 && aligned(x, y), [=](auto at) {
+                    enum { W = decltype(at)::width };
+                    Loaded<W> from = get(x, at);
+                    float factor = get(s, cell_of(at.i, columns).row);
+                    Made<W> made;
+                    for (int l = 0; l < W; l++) made[l] = from[l] * factor;
+                    put(y, at, made, accumulate);
+                });
+            }
+            // y[r, c] = function(x[r, c], row[c])
+            template <typename Function>
+            DEVICE void map_rows(Array x, const float *row, Array y, Size rows, Size columns, Function function) {
+                Array values = float_array(row);
+                each_spot(rows * columns, columns % 4 == 0 && aligned(x, y, values), [=](auto at) {
+                    Spot<decltype(at)::width> column = {cell_of(at.i, columns).column};
+                    apply(function, y, at, get(x, at), get(values, column));
+                });
             }
             // y[r, c] = x[r, c] s[c]
             KERNEL(scale_columns)(Array x, const float *s, Array y, Size rows, Size columns) {
-                EACH(i, rows * columns) set(y, i, get(x, i) * s[i % columns]);
+                map_rows(x, s, y, rows, columns, [](float x, float s) { return x * s; });
             }
             // y[r, c] += bias[c]
             KERNEL(add_bias)(Array y, const float *bias, Size rows, Size columns) {
-                EACH(i, rows * columns) set(y, i, get(y, i) + bias[i % columns]);
+                map_rows(y, bias, y, rows, columns, [](float y, float bias) { return y + bias; });
             }
             // y[r] = Σ_c a[r, c] b[r, c]; a block a row.
             KERNEL(row_dots)(Array a, Array b, Array y, Size rows, Size columns, int accumulate) {
+                bool fours = columns % 4 == 0 && aligned(a, b);
                 for (Size r = blockIdx.x; r < rows; r += gridDim.x) {
+                    Array left = tail(a, r * columns), right = tail(b, r * columns);
                     float sum = 0;
-                    EACH_IN_BLOCK(c, columns) sum = fmaf(get(a, r * columns + c), get(b, r * columns + c), sum);
+                    for (Size i = place_in_row(0); i < columns; i += 4 * blockDim.x) {
+                        Loaded<4> p = load_four(left, i, columns, fours), q = load_four(right, i, columns, fours);
+                        for (int l = 0; l < 4; l++) sum = fmaf(p[l], q[l], sum);
+                    }
                     sum = block_sum(sum);
                     if (threadIdx.x == 0) put(y, r, sum, accumulate);
                 }
@@ -32,18 +61,24 @@ extension CUDASource {
             // x[b, t + 1], the last 0.
             KERNEL(shift)(
                 Array x, Array first, Array y, Size batch, Size time, Size width, int reverse, int accumulate) {
-                EACH(i, batch * time * width) {
-                    Size c = i % width, t = i / width % time, b = i / width / time;
-                    float value = 0;
-                    if (reverse) {
-                        if (t + 1 < time) value = get(x, i + width);
-                    } else if (t > 0) {
-                        value = get(x, i - width);
-                    } else if (first.data) {
-                        value = get(first, b * width + c);
+                each_spot(batch * time * width, width % 4 == 0 && aligned(x, first, y), [=](auto at) {
+                    enum { W = decltype(at)::width };
+                    Cell row = cell_of(at.i, width), example = cell_of(row.row, time);
+                    Array from = x;
+                    Size place = reverse ? at.i + width : at.i - width;
+                    bool there = reverse ? example.column + 1 < time : example.column > 0;
+                    if (!there && !reverse && first.data) {
+                        from = first;
+                        place = example.row * width + row.column;
+                        there = true;
                     }
-                    put(y, i, value, accumulate);
-                }
+                    Made<W> made = {};
+                    if (there) {
+                        Loaded<W> values = get(from, Spot<W>{place});
+                        for (int l = 0; l < W; l++) made[l] = values[l];
+                    }
+                    put(y, at, made, accumulate);
+                });
             }
             // Sums of columns in two steps: each chunk of rows (a block in y) leaves its own sums in partial [chunks, columns], which
             // finish_columns adds up in order. A warp's lanes are 32 columns side by side.

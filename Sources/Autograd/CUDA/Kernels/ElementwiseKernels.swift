@@ -8,10 +8,13 @@ extension CUDASource {
             }
             // y[r, c] = value for `count` columns from `first` on.
             KERNEL(fill_columns)(Array y, float value, Size rows, Size columns, Size first, Size count) {
-                EACH(i, rows * count) {
-                    Cell at = cell_of(i, count);
-                    set(y, at.row * columns + first + at.column, value);
-                }
+                each_spot(rows * count, (columns | first | count) % 4 == 0 && aligned(y), [=](auto at) {
+                    enum { W = decltype(at)::width };
+                    Cell cell = cell_of(at.i, count);
+                    Made<W> made;
+                    for (int l = 0; l < W; l++) made[l] = value;
+                    set(y, Spot<W>{cell.row * columns + first + cell.column}, made);
+                });
             }
             // y = x in y's type, to the nearest.
             KERNEL(convert)(Array x, Array y, Size n) {
@@ -45,9 +48,10 @@ extension CUDASource {
                 // Over all eight, so that each is known when this is compiled: an index that is not costs a copy of the terms.
                 bool fours = aligned(y);
                 float factors[8];
+                #pragma unroll
                 for (int t = 0; t < 8; t++) {
                     if (t >= terms.count) continue;
-                    fours = fours && aligned(terms.x[t]);
+                    fours &= aligned(terms.x[t]);
                     factors[t] = terms.s[t][0];
                 }
                 each_spot(n, fours, [&](auto at) {
@@ -57,7 +61,8 @@ extension CUDASource {
                         Loaded<W> old = get(y, at);
                         for (int l = 0; l < W; l++) sum[l] = old[l];
                     }
-                    for (int t = 0; t < 8; t++) {
+                    #pragma unroll
+                for (int t = 0; t < 8; t++) {
                         if (t >= terms.count) continue;
                         Loaded<W> x = get(terms.x[t], at);
                         for (int l = 0; l < W; l++) sum[l] = fmaf(factors[t], x[l], sum[l]);

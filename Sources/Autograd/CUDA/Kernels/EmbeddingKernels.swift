@@ -7,9 +7,16 @@ extension CUDASource {
     /// `edges` [chunks, 2, columns] until one thread a column adds them in order.
     static let embedding = CUDASource(
         name: "embedding",
-        body: #"""
+        body: fours + #"""
             KERNEL(gather)(Array table, const int *ids, Array y, Size rows, Size columns) {
-                EACH(i, rows * columns) set(y, i, get(table, (Size)ids[i / columns] * columns + i % columns));
+                each_spot(rows * columns, columns % 4 == 0 && aligned(table, y), [=](auto at) {
+                    enum { W = decltype(at)::width };
+                    Cell cell = cell_of(at.i, columns);
+                    Loaded<W> row = get(table, Spot<W>{(Size)ids[cell.row] * columns + cell.column});
+                    Made<W> made;
+                    for (int l = 0; l < W; l++) made[l] = row[l];
+                    set(y, at, made);
+                });
             }
 
             enum { PER_THREAD = 4, DIGITS = 16 };

@@ -2,7 +2,7 @@ extension CUDASource {
     /// Cross-entropy of rows of logits, and its gradient in their place. A block a row.
     static let loss = CUDASource(
         name: "loss",
-        body: #"""
+        body: fours + #"""
             // As loom_cross_entropy of Kernels/loss.c: losses[r] = logsumexp(z) - z[target], z the logits through the soft cap. With
             // `gradient`, logits become gradient_scale times the gradient by the uncapped ones, 0 past the vocabulary. A target < 0
             // counts for nothing. hits may be null.
@@ -20,38 +20,46 @@ extension CUDASource {
                         if (gradient) EACH_IN_BLOCK(c, stride) set(row, c, 0);
                         continue;
                     }
-                    float inverse = softcap > 0 ? 1.0f / softcap : 0.0f, aimed = get(row, target), largest = -INFINITY, before = 0;
-                    EACH_IN_BLOCK(c, vocabulary) {
-                        largest = fmaxf(largest, get(row, c));
-                        // Any that is as large and earlier, or larger, is a miss; NaN anywhere too.
-                        if (!(get(row, c) <= aimed) || (get(row, c) == aimed && c < target)) before = 1;
-                    }
-                    largest = block_max(largest);
+                    bool fours = stride % 4 == 0 && aligned(row);
+                    float inverse = softcap > 0 ? 1.0f / softcap : 0.0f, aimed = get(row, target), before = 0;
+                    // One pass for the largest and the sum below it: where a larger one comes, the sum so far shrinks.
+                    float top = -INFINITY, sum = 0;
+                    each_four(row, vocabulary, fours, [&](Size c, const Loaded<4> &x) {
+                        float z[4], larger = top;
+                        for (int l = 0; l < 4; l++) {
+                            if (c + l >= vocabulary) continue;
+                            z[l] = softcap > 0 ? softcap * tanhf(x[l] * inverse) : x[l];
+                            larger = fmaxf(larger, z[l]);
+                            // Any that is as large and earlier, or larger, is a miss; NaN anywhere too.
+                            if (!(x[l] <= aimed) || (x[l] == aimed && c + l < target)) before = 1;
+                        }
+                        if (larger > top) sum *= top == -INFINITY ? 0.0f : expf(top - larger);
+                        top = larger;
+                        for (int l = 0; l < 4; l++)
+                            if (c + l < vocabulary && z[l] != -INFINITY) sum += expf(z[l] - top);
+                    });
+                    float largest = block_max(top);
+                    // A thread without a number has 0, or NaN where it met that alone.
+                    sum = block_sum(top == -INFINITY ? sum : sum * expf(top - largest));
                     float misses = hits ? block_sum(before) : 0.0f;
-                    float top = softcap > 0 ? softcap * tanhf(largest * inverse) : largest;
                     float z = softcap > 0 ? softcap * tanhf(aimed * inverse) : aimed;
-                    float sum = 0;
-                    EACH_IN_BLOCK(c, vocabulary) {
-                        float value = softcap > 0 ? softcap * tanhf(get(row, c) * inverse) : get(row, c);
-                        sum += expf(value - top);
-                    }
-                    sum = block_sum(sum);
                     if (threadIdx.x == 0) {
-                        losses[r] = (top - z) + logf(sum);
+                        losses[r] = (largest - z) + logf(sum);
                         if (hits) hits[r] = misses == 0;
                     }
                     if (!gradient) continue;
                     float factor = gradient_scale / sum;
-                    EACH_IN_BLOCK(c, stride) {
-                        float value = 0;
-                        if (c < vocabulary) {
-                            float t = softcap > 0 ? tanhf(get(row, c) * inverse) : 0.0f;
-                            value = factor * expf((softcap > 0 ? softcap * t : get(row, c)) - top);
-                            if (c == target) value -= gradient_scale;
-                            value *= (1.0f - t) * (1.0f + t);
+                    each_four(row, vocabulary, fours, [&](Size c, const Loaded<4> &x) {
+                        Made<4> made;
+                        for (int l = 0; l < 4; l++) {
+                            float t = softcap > 0 ? tanhf(x[l] * inverse) : 0.0f;
+                            float value = factor * expf((softcap > 0 ? softcap * t : x[l]) - largest);
+                            if (c + l == target) value -= gradient_scale;
+                            made[l] = c + l < vocabulary ? value * ((1.0f - t) * (1.0f + t)) : 0.0f;
                         }
-                        set(row, c, value);
-                    }
+                        put_four(row, c, stride, fours, made, 0);
+                    });
+                    EACH_IN_BLOCK(c, stride - vocabulary) set(row, vocabulary + c, 0);
                 }
             }
             """#)

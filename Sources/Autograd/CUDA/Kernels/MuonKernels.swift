@@ -6,13 +6,17 @@ extension CUDASource {
             // x *= norm / (slack √total + epsilon)
             KERNEL(normalize)(Array x, Size n, const double *total, float norm, float slack, float epsilon) {
                 float factor = norm / (slack * (float)sqrt(total[0]) + epsilon);
-                EACH(i, n) set(x, i, factor * get(x, i));
+                map(n, x, [=](float x) { return x * factor; }, x);
             }
             // squares[r] = Σ x², by row; norms become their roots in equalize_factors.
             KERNEL(row_squares)(Array x, float *squares, Size rows, Size columns) {
+                bool fours = columns % 4 == 0 && aligned(x);
                 for (Size r = blockIdx.x; r < rows; r += gridDim.x) {
                     float sum = 0;
-                    EACH_IN_BLOCK(c, columns) sum = fmaf(get(x, r * columns + c), get(x, r * columns + c), sum);
+                    for (Size i = place_in_row(0); i < columns; i += 4 * blockDim.x) {
+                        Loaded<4> four = load_four(tail(x, r * columns), i, columns, fours);
+                        for (int l = 0; l < 4; l++) sum = fmaf(four[l], four[l], sum);
+                    }
                     sum = block_sum(sum);
                     if (threadIdx.x == 0) squares[r] = sum;
                 }
@@ -49,7 +53,7 @@ extension CUDASource {
             // x *= √before / √after: the norm it had.
             KERNEL(restore_norm)(Array x, Size n, const double *before, const double *after) {
                 float factor = (float)(sqrt(before[0]) / fmax(sqrt(after[0]), 1e-10));
-                EACH(i, n) set(x, i, factor * get(x, i));
+                map(n, x, [=](float x) { return x * factor; }, x);
             }
             // p -= rate g, and rate decay p where g and p agree in sign. shadow, which may be null, becomes p in bfloat16.
             KERNEL(cautious_update)(float *p, Array g, Size n, float rate, float decay, unsigned short *shadow) {

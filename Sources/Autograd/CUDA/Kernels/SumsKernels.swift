@@ -3,20 +3,27 @@ extension CUDASource {
     /// those. The number of blocks depends on the size alone.
     static let sums = CUDASource(
         name: "sums",
-        body: #"""
+        body: fours + #"""
             DEVICE void leave(double sum, double *partial) {
                 sum = block_sum(sum);
                 if (threadIdx.x == 0) partial[blockIdx.x] = sum;
             }
             KERNEL(sum_partial)(Array x, Size n, double *partial) {
                 double sum = 0;
-                EACH(i, n) sum += (double)get(x, i);
+                EACH(k, (n + 3) / 4) {
+                    Loaded<4> four = load_four(x, 4 * k, n, aligned(x) && 4 * k + 4 <= n);
+                    for (int l = 0; l < 4; l++) sum += (double)four[l];  // zeros past the end
+                }
                 leave(sum, partial);
             }
             // y may be x, for the sum of squares.
             KERNEL(dot_partial)(Array x, Array y, Size n, double *partial) {
                 double sum = 0;
-                EACH(i, n) sum = fma((double)get(x, i), (double)get(y, i), sum);
+                EACH(k, (n + 3) / 4) {
+                    bool fours = aligned(x, y) && 4 * k + 4 <= n;
+                    Loaded<4> a = load_four(x, 4 * k, n, fours), b = load_four(y, 4 * k, n, fours);
+                    for (int l = 0; l < 4; l++) sum = fma((double)a[l], (double)b[l], sum);
+                }
                 leave(sum, partial);
             }
             // total[0] = Σ partial, y[0] = (or +=) factor Σ partial; either may be null. One block.
