@@ -15,6 +15,12 @@ public protocol Backend: AnyObject {
     var failure: (any Error)? { get }
     /// Waits until everything that was asked for has been done.
     func synchronize()
+    /// Whether operations return before they are done, so that fetching a result waits.
+    var isAsynchronous: Bool { get }
+    /// Keeps what `body` asks for instead of doing it. Tensors it works on must live as long as what is returned, and so must the pool's
+    /// blocks that it takes: see `BufferPool.pin`.
+    /// - Returns: Nil where the device cannot, or `body` fetched something; then nothing was done.
+    func capture(_ body: () -> Void) -> (any CapturedWork)?
 
     // Memory
     /// - Parameter reclaim: gives back memory that is kept for reuse; called where the device has no more.
@@ -100,8 +106,9 @@ public protocol Backend: AnyObject {
     func attentionDecode(_ call: DecodeCall, output: Tensor)
 
     // Optimizers
-    /// All parameters of a step at once: most are too small to be worth a call.
-    func adamW(_ updates: [AdamWUpdate])
+    /// All parameters of a step at once: most are too small to be worth a call. With a clip, gradients count as if scaled by it, and
+    /// where the norm is not finite nothing is changed.
+    func adamW(_ updates: [AdamWUpdate], clip: GradientClip?)
     func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
         nesterov: Bool)
@@ -115,11 +122,23 @@ public protocol Backend: AnyObject {
     func cautiousUpdate(_ p: Tensor, _ g: Tensor, rate: Float, decay: Float)
     /// Σ x², on the host.
     func sumOfSquares(_ x: Tensor) -> Double
+    /// Σ x² as a double in the two elements of `total`.
+    func sumOfSquares(_ x: Tensor, into total: Tensor)
+    /// x·= the factor of a clip; what is not finite stays.
+    func clip(_ x: Tensor, by clip: GradientClip)
     /// The first element that is NaN or infinite.
     func firstNotFinite(_ x: Tensor) -> Int?
 }
 
+/// What a device can do again on one word.
+public protocol CapturedWork {
+    /// Asks for it. `step` is added, shifted as `DropoutSource` does, to the stream of every dropout in it.
+    func replay(step: UInt64)
+}
+
 extension Backend {
+    public var isAsynchronous: Bool { false }
+    public func capture(_ body: () -> Void) -> (any CapturedWork)? { nil }
     public var failure: (any Error)? { nil }
     public func synchronize() {}
 }
@@ -172,6 +191,18 @@ public struct AdamWUpdate {
     public init(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
         (self.p, self.g, self.m, self.v, self.step) = (p, g, m, v, step)
     }
+}
+
+/// Gradients scaled down so that their norm is at most `limit`; 0 is no limit. PyTorch's rule: limit / (norm + 1e-6), never above one.
+public struct GradientClip {
+    /// Σ g² over all gradients, as `sumOfSquares(_:into:)` leaves it.
+    public let squares: Tensor
+    public let limit: Float
+
+    public init(squares: Tensor, limit: Float) { (self.squares, self.limit) = (squares, limit) }
+
+    /// What gradients are multiplied by when their norm is `norm`.
+    public static func factor(norm: Double, limit: Double) -> Double { limit > 0 ? min(1, limit / (norm + 1e-6)) : 1 }
 }
 
 /// What one AdamW update needs besides the tensors.

@@ -182,8 +182,14 @@ public final class ProfilingBackend: Backend {
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
         time("attention") { inner.attentionDecode(call, output: output) }
     }
-    public func adamW(_ updates: [AdamWUpdate]) {
-        time("AdamW") { inner.adamW(updates) }
+    public func adamW(_ updates: [AdamWUpdate], clip: GradientClip?) {
+        time("AdamW") { inner.adamW(updates, clip: clip) }
+    }
+    public func clip(_ x: Tensor, by clip: GradientClip) {
+        time("gradient clip") { inner.clip(x, by: clip) }
+    }
+    public func sumOfSquares(_ x: Tensor, into total: Tensor) {
+        time("gradient norm") { inner.sumOfSquares(x, into: total) }
     }
     public func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool

@@ -62,7 +62,9 @@ public final class ShapeBackend: Backend {
         dValue: HeadGradient?
     ) {}
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {}
-    public func adamW(_ updates: [AdamWUpdate]) {}
+    public func adamW(_ updates: [AdamWUpdate], clip: GradientClip?) {}
+    public func clip(_ x: Tensor, by clip: GradientClip) {}
+    public func sumOfSquares(_ x: Tensor, into total: Tensor) {}
     public func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
     ) {}

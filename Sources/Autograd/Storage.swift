@@ -31,9 +31,17 @@ public final class BufferPool {
     /// The most `bytesReserved` has been.
     public private(set) var peakBytesReserved = 0
 
+    private var isPinned = false
+
     init(backend: any Backend) { self.backend = backend }
 
-    deinit { trim() }
+    /// From now on no block goes back to the system before the pool does: captured work writes to them whenever it is replayed.
+    public func pin() { isPinned = true }
+
+    deinit {
+        isPinned = false
+        trim()
+    }
 
     /// - Parameter exactly: takes the bytes asked for and no more, for large blocks that live long.
     func allocate(byteCount: Int, exactly: Bool = false) -> Storage {
@@ -59,6 +67,7 @@ public final class BufferPool {
 
     /// Gives every free block back to the system.
     public func trim() {
+        guard !isPinned else { return }
         for (size, blocks) in free {
             for pointer in blocks { backend.deallocate(pointer, byteCount: size) }
             bytesReserved -= size * blocks.count

@@ -125,6 +125,9 @@ public final class Optimizer {
     /// √Σ g² over all parameters.
     public var gradientNorm: Double { gradients.backend.sumOfSquares(gradients).squareRoot() }
 
+    /// Leaves Σ g² over all parameters on the device, as a double.
+    public func sumSquares(into total: Tensor) { gradients.backend.sumOfSquares(gradients, into: total) }
+
     /// The learning rate at `step`, of parameters without a group of their own.
     public func learningRate(_ step: Int) -> Double { plan.lr * schedule.factor(step) }
 
@@ -133,9 +136,17 @@ public final class Optimizer {
     ///   - step: counted from 0.
     ///   - norm: what `gradientNorm` was; gradients are scaled down to the clip when it is larger.
     public func step(_ step: Int, gradientNorm norm: Double) {
-        let clip = plan.gradClip
-        // PyTorch's rule: clip / (norm + 1e-6), never above one.
-        let scale = clip > 0 ? min(1, clip / (norm + 1e-6)) : 1
+        move(step, scale: GradientClip.factor(norm: norm, limit: plan.gradClip), clip: nil)
+    }
+
+    /// The same with a norm that is on the device only, as `sumSquares` leaves it.
+    public func step(_ step: Int, clippingBy squares: Tensor) {
+        let clip = GradientClip(squares: squares, limit: Float(plan.gradClip))
+        if moving.contains(where: { !($0.rule is AdamW) }) { gradients.backend.clip(gradients, by: clip) }
+        move(step, scale: 1, clip: clip)
+    }
+
+    private func move(_ step: Int, scale: Double, clip: GradientClip?) {
         let factor = schedule.factor(step), momentum = schedule.momentum(step, usual: plan.momentum)
         var together: [AdamWUpdate] = []
         together.reserveCapacity(moving.count)
@@ -150,7 +161,7 @@ public final class Optimizer {
                 item.rule.update(numbers)
             }
         }
-        if !together.isEmpty { gradients.backend.adamW(together) }
+        if !together.isEmpty { gradients.backend.adamW(together, clip: clip) }
         store.refreshShadow()
     }
 

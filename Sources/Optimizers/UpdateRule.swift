@@ -34,7 +34,7 @@ final class AdamW: UpdateRule {
 
     var state: [(name: String, tensor: Tensor)] { [("m", m), ("v", v)] }
 
-    func update(_ n: UpdateNumbers) { parameter.backend.adamW([updating(n)]) }
+    func update(_ n: UpdateNumbers) { parameter.backend.adamW([updating(n)], clip: nil) }
 
     /// The update, to be made together with others.
     func updating(_ n: UpdateNumbers) -> AdamWUpdate {

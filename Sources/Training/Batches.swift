@@ -22,11 +22,22 @@ final class Batches {
 
     /// Inputs and targets [B, T] of micro-batch `micro` of `step`.
     func callAsFunction(step: Int, micro: Int = 0) -> (inputs: Tensor, targets: Tensor) {
+        sample(step, micro)
+        return (context.tensor(inputs, [batch, length]), context.tensor(targets, [batch, length]))
+    }
+
+    /// The same into tensors that are there.
+    func fill(step: Int, micro: Int, inputs: Tensor, targets: Tensor) {
+        sample(step, micro)
+        self.inputs.withUnsafeBytes { context.backend.upload($0, to: inputs) }
+        self.targets.withUnsafeBytes { context.backend.upload($0, to: targets) }
+    }
+
+    private func sample(_ step: Int, _ micro: Int) {
         inputs.withUnsafeMutableBufferPointer { inputs in
             targets.withUnsafeMutableBufferPointer { targets in
                 sampler.batch(step: step, rowOffset: micro * batch, into: inputs, targets: targets)
             }
         }
-        return (context.tensor(inputs, [batch, length]), context.tensor(targets, [batch, length]))
     }
 }

@@ -51,9 +51,14 @@ public enum Benchmark {
         let context = Context(backend: device.backend, activationType: device.activationType)
         let step = try make(config, vocabulary, on: context)
         let tokens = RandomTokens(vocabulary: vocabulary, shape: [config.train.batch, step.model.size.context], on: context)
+        let deviceStep = context.backend.isAsynchronous ? DeviceStep(step.model, step.optimizer, on: context, config.train) : nil
         func run(_ index: Int) {
-            let (_, norm) = step.gradients(index) { _ in tokens.batch() }
-            step.update(index, gradientNorm: norm)
+            if let deviceStep {
+                deviceStep.run(index) { tokens.fill($1, $2) }
+            } else {
+                let (_, norm) = step.gradients(index) { _ in tokens.batch() }
+                step.update(index, gradientNorm: norm)
+            }
             context.backend.synchronize()
         }
         run(0)
@@ -154,6 +159,13 @@ private struct RandomTokens {
     private func tokens(_ shape: [Int], stream: UInt64) -> Tensor {
         var random = Philox(seed: 0, domain: .batches).sequence(stream: stream)
         return context.tensor((0..<shape.reduce(1, *)).map { _ in Int32(random.below(vocabulary)) }, shape)
+    }
+
+    /// A batch's tokens into tensors that are there.
+    func fill(_ inputs: Tensor, _ targets: Tensor) {
+        for (stream, tensor) in [inputs, targets].enumerated() {
+            context.backend.copy(tokens(shape, stream: UInt64(stream)), to: tensor)
+        }
     }
 
     func batch() -> (inputs: Tensor, targets: Tensor) { (tokens(shape, stream: 0), tokens(shape, stream: 1)) }

@@ -27,6 +27,8 @@ public final class Trainer {
     private let dataset: Dataset
     private let optimizer: Optimizer
     private let step: TrainingStep
+    /// On devices where reading a result waits.
+    private let deviceStep: DeviceStep?
     private let training: Batches
     private let validation: Batches?
     private let metrics: LinesFile<Metrics>
@@ -83,6 +85,7 @@ public final class Trainer {
             throw error.inFile(config.file)
         }
         step = TrainingStep(model, optimizer, on: context, train)
+        deviceStep = context.backend.isAsynchronous ? DeviceStep(model, optimizer, on: context, train) : nil
         if let filled = training.filled {
             notes.append(
                 "windows end with their documents: \(Int((filled * 100).rounded())) % of their places hold text, and the rest is computed for nothing"
@@ -199,16 +202,17 @@ public final class Trainer {
         var lastTime = Date(), tokensSince = 0
         while state.step < train.steps {
             let step = state.step
-            let (loss, norm) = try oneStep(step)
+            let isLast = step + 1 == train.steps
+            let evaluates = isLast || (step + 1) % train.evalInterval == 0
+            let logs = evaluates || (step + 1) % train.logInterval == 0 || step == 0
+            let saves = isLast || (step + 1) % interval == 0
+            let (loss, norm) = try oneStep(step, reads: logs || saves)
             // What a device that failed computes is zero or worse, and must not be saved.
             try context.check()
             state.step += 1
             state.tokens += tokensPerStep
             tokensSince += tokensPerStep
             let now = Date(), elapsed = now.timeIntervalSince(lastTime)
-            let isLast = state.step == train.steps
-            let evaluates = isLast || state.step % train.evalInterval == 0
-            let logs = evaluates || state.step % train.logInterval == 0 || step == 0
             var improves = false
             if logs {
                 state.seconds += elapsed
@@ -243,8 +247,9 @@ public final class Trainer {
                 (lastTime, tokensSince) = (Date(), 0)
             }
             let stops = !isLast && shouldStop()
+            if stops, !logs, !saves, let deviceStep { _ = try read(deviceStep, step) }
             // The best is saved when it is found, so that it is there whatever the interval.
-            if isLast || stops || improves || state.step % interval == 0 {
+            if saves || stops || improves {
                 guard optimizer.firstNotFinite() == nil else { throw diverged("update", step) }
                 if !logs {
                     state.seconds += Date().timeIntervalSince(lastTime)
@@ -263,10 +268,17 @@ public final class Trainer {
     }
 
     /// One optimizer step; the mean loss of its micro-batches and the norm of the gradients.
-    private func oneStep(_ step: Int) throws -> (loss: Double, gradientNorm: Double) {
+    /// - Parameter reads: whether they are wanted; else a device that works by itself is not waited for, and they are not numbers.
+    private func oneStep(_ step: Int, reads: Bool) throws -> (loss: Double, gradientNorm: Double) {
         let isObserved = config.train.logStatistics.map { step == 0 || (step + 1) % $0 == 0 } ?? false
         let observer = isObserved ? ActivationObserver() : nil
         let counted = training.countedTargets(step: step, micros: config.train.gradAccumulation)
+        if let deviceStep, observer == nil {
+            deviceStep.run(step, countedTargets: training.filled == nil ? nil : counted) {
+                training.fill(step: step, micro: $0, inputs: $1, targets: $2)
+            }
+            return reads ? try read(deviceStep, step) : (.nan, .nan)
+        }
         let (sum, norm) = self.step.gradients(step, countedTargets: counted, observer: observer) { training(step: step, micro: $0) }
         try context.check()
         guard sum.isFinite, norm.isFinite else {
@@ -281,6 +293,15 @@ public final class Trainer {
         }
         self.step.update(step, gradientNorm: norm)
         return (sum, norm)
+    }
+
+    private func read(_ deviceStep: DeviceStep, _ step: Int) throws -> (loss: Double, gradientNorm: Double) {
+        let (loss, norm, wereFinite) = deviceStep.read()
+        try context.check()
+        guard wereFinite else {
+            throw diverged(!loss.isFinite ? "loss" : !norm.isFinite ? "gradient" : "loss or gradient of a step that was not logged, before", step)
+        }
+        return (loss, norm)
     }
 
     /// What to say when `what` of a step is not finite: where it began, what is left, what to do.

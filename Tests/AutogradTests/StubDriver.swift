@@ -28,6 +28,15 @@ enum StubDriver {
             to?.pointee = handle
             return 0
         }
+        let ended: @convention(c) (Handle, Out<Handle>) -> Int32 = { _, to in
+            to?.pointee = handle
+            return 0
+        }
+        let instantiated: @convention(c) (Out<Handle>, Handle, UInt64) -> Int32 = { to, _, _ in
+            to?.pointee = handle
+            return 0
+        }
+        let begun: @convention(c) (Handle, Int32) -> Int32 = { _, _ in 0 }
         let version: @convention(c) (Out<Int32>) -> Int32 = { to in
             to?.pointee = StubDriver.version
             return 0
@@ -106,6 +115,9 @@ enum StubDriver {
             "cuStreamSynchronize": address(onHandle), "cuStreamWaitEvent": address(wait), "cuEventCreate": address(made),
             "cuEventDestroy_v2": address(onHandle), "cuEventRecord": address(pair), "cuEventSynchronize": address(onHandle),
             "cuEventElapsedTime": address(elapsed), "cuModuleLoadData": address(module), "cuModuleUnload": address(onHandle),
+            "cuStreamBeginCapture_v2": address(begun), "cuStreamEndCapture": address(ended),
+            "cuGraphInstantiateWithFlags": address(instantiated), "cuGraphLaunch": address(pair),
+            "cuGraphExecDestroy": address(onHandle), "cuGraphDestroy": address(onHandle),
             "cuModuleGetFunction": address(function), "cuFuncSetAttribute": address(set), "cuLaunchKernel": address(launch),
         ]
     }()

@@ -1,7 +1,8 @@
 import Kernels
 
 extension CPUBackend {
-    public func adamW(_ updates: [AdamWUpdate]) {
+    public func adamW(_ updates: [AdamWUpdate], clip: GradientClip?) {
+        guard let factor = clip.map(factor) ?? 1 else { return }
         // Threads share the elements of all parameters, laid end to end, in one go.
         elements(updates.reduce(0) { $0 + $1.p.count }) { start, count in
             var first = 0
@@ -12,11 +13,23 @@ extension CPUBackend {
                 guard low < high else { continue }
                 loom_adamw(
                     update.p.f32 + low, update.g.f32 + low, update.m.f32 + low, update.v.f32 + low, high - low,
-                    step.gradientScale, step.lr, step.beta1, step.beta2, step.epsilon, step.decay, step.correction1,
+                    step.gradientScale * factor, step.lr, step.beta1, step.beta2, step.epsilon, step.decay, step.correction1,
                     step.correction2)
             }
         }
     }
+
+    /// What a clip multiplies by; nil where the norm is not finite.
+    private func factor(_ clip: GradientClip) -> Float? {
+        let squares = UnsafeRawPointer(clip.squares.address).load(as: Double.self)
+        return squares.isFinite ? Float(GradientClip.factor(norm: squares.squareRoot(), limit: Double(clip.limit))) : nil
+    }
+
+    public func clip(_ x: Tensor, by clip: GradientClip) {
+        if let factor = factor(clip), factor < 1 { scale(x, by: factor, into: x) }
+    }
+
+    public func sumOfSquares(_ x: Tensor, into total: Tensor) { total.address.storeBytes(of: sumOfSquares(x), as: Double.self) }
 
     public func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,

@@ -52,6 +52,16 @@ extension CUDADriver {
         elapsedTime = try library.function(
             "cuEventElapsedTime", as: (@convention(c) (Out<Float>, CUDAHandle?, CUDAHandle?) -> Int32).self)
 
+        beginCapture = try library.function(
+            "cuStreamBeginCapture_v2", as: (@convention(c) (CUDAHandle?, Int32) -> Int32).self)
+        endCapture = try library.function(
+            "cuStreamEndCapture", as: (@convention(c) (CUDAHandle?, Out<CUDAHandle?>) -> Int32).self)
+        instantiate = try library.function(
+            "cuGraphInstantiateWithFlags", as: (@convention(c) (Out<CUDAHandle?>, CUDAHandle?, UInt64) -> Int32).self)
+        launchGraph = try library.function("cuGraphLaunch", as: (@convention(c) (CUDAHandle?, CUDAHandle?) -> Int32).self)
+        destroyExecutable = try library.function("cuGraphExecDestroy", as: OnHandle.self)
+        destroyGraph = try library.function("cuGraphDestroy", as: OnHandle.self)
+
         loadModule = try library.function(
             "cuModuleLoadData", as: (@convention(c) (Out<CUDAHandle?>, UnsafeRawPointer?) -> Int32).self)
         unloadModule = try library.function("cuModuleUnload", as: OnHandle.self)

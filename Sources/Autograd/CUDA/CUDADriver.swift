@@ -49,6 +49,15 @@ package struct CUDADriver {
     package var synchronizeEvent: (CUDAHandle?) -> Int32
     package var elapsedTime: (Out<Float>, CUDAHandle?, CUDAHandle?) -> Int32
 
+    // Graphs
+    /// Stream, mode: 2 is relaxed.
+    package var beginCapture: (CUDAHandle?, Int32) -> Int32
+    package var endCapture: (CUDAHandle?, Out<CUDAHandle?>) -> Int32
+    package var instantiate: (Out<CUDAHandle?>, CUDAHandle?, UInt64) -> Int32
+    package var launchGraph: (CUDAHandle?, CUDAHandle?) -> Int32
+    package var destroyExecutable: (CUDAHandle?) -> Int32
+    package var destroyGraph: (CUDAHandle?) -> Int32
+
     // Kernels
     package var loadModule: (Out<CUDAHandle?>, UnsafeRawPointer?) -> Int32
     package var unloadModule: (CUDAHandle?) -> Int32

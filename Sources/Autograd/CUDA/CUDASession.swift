@@ -70,6 +70,14 @@ package final class CUDASession {
         return address
     }
 
+    /// Page-locked memory of the host, which the device copies from and to by itself; `freeHost` of the driver gives it back.
+    package func allocateHost(byteCount: Int) throws(CUDAError) -> UnsafeMutableRawPointer {
+        var pointer: UnsafeMutableRawPointer?
+        try driver.check(driver.allocateHost(&pointer, max(byteCount, 1), 0), "cuMemHostAlloc")
+        guard let pointer else { throw .call("cuMemHostAlloc", reason: "it gave no memory") }
+        return pointer
+    }
+
     package func free(_ address: DeviceAddress) throws(CUDAError) {
         guard address != 0 else { return }
         try driver.check(driver.free(address), "cuMemFree")

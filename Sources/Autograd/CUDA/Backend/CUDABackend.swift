@@ -15,17 +15,23 @@ public final class CUDABackend: Backend {
     let session: CUDASession
     let kernels: KernelLibrary
     let products: CUDAProducts
+    /// Made when it is first needed.
+    private var stage: UploadStage?
+    /// What is being captured instead of done.
+    private var capture: CUDACapture?
     /// ALiBi's slopes that are on the device already.
     var slopes: [[Float]: DeviceAddress] = [:]
-    /// Where kernels find the number of the step, for dropout in a replayed step; 0 where it is in their arguments.
-    var stepAddress: DeviceAddress = 0
+    /// Where a step that is replayed finds its number, for dropout; made with the first capture.
+    private var stepNumber: DeviceAddress = 0
+    /// What kernels are told of it; 0 where the number is in their arguments.
+    var stepAddress: DeviceAddress { capture == nil ? 0 : stepNumber }
 
     package init(_ session: CUDASession, kernels: KernelLibrary, products: CUDAProducts) {
         (self.session, self.kernels, self.products) = (session, kernels, products)
     }
 
     deinit {
-        for address in slopes.values { try? session.free(address) }
+        for address in Array(slopes.values) + [stepNumber] { try? session.free(address) }
     }
 
     // MARK: Asking
@@ -49,7 +55,43 @@ public final class CUDABackend: Backend {
     /// One thread for each of `count` elements.
     func elements(_ count: Int) -> LaunchGeometry { .elements(count, on: device.multiprocessors) }
 
-    public func synchronize() { attempt { () throws(CUDAError) in try session.synchronize(after: kernels.last) } }
+    public func synchronize() {
+        if let capture { return capture.isImpossible = true }
+        attempt { () throws(CUDAError) in try session.synchronize(after: kernels.last) }
+    }
+
+    // MARK: Replaying
+
+    public let isAsynchronous = true
+
+    public func capture(_ body: () -> Void) -> (any CapturedWork)? {
+        guard failure == nil, capture == nil else { return nil }
+        attempt { () throws(CUDAError) in
+            if stepNumber == 0 { stepNumber = try session.allocate(byteCount: 8) }
+            capture = try CUDACapture(session)
+        }
+        guard let capture else { return nil }
+        products.isCapturing = true
+        body()
+        (self.capture, products.isCapturing) = (nil, false)
+        var graph: CUDAGraph?
+        // Even after a failure: the stream must not be left capturing.
+        do throws(CUDAError) { graph = try capture.end() } catch { attempt { () throws(CUDAError) in throw error } }
+        return failure == nil ? graph.map { Replay(backend: self, graph: $0) } : nil
+    }
+
+    private struct Replay: CapturedWork {
+        let backend: CUDABackend, graph: CUDAGraph
+
+        func replay(step: UInt64) {
+            withUnsafeBytes(of: step) { bytes in
+                backend.attempt { () throws(CUDAError) in
+                    try backend.ready().send(bytes, to: backend.stepNumber)
+                }
+            }
+            backend.attempt { () throws(CUDAError) in try graph.launch() }
+        }
+    }
 
     // MARK: Memory
 
@@ -72,13 +114,24 @@ public final class CUDABackend: Backend {
         try? session.free(DeviceAddress(UInt(bitPattern: pointer)))
     }
 
+    private func ready() throws(CUDAError) -> UploadStage {
+        if let stage { return stage }
+        let fresh = try UploadStage(session)
+        stage = fresh
+        return fresh
+    }
+
     public func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) {
-        attempt { () throws(CUDAError) in try session.upload(bytes, to: tensor.deviceAddress) }
+        attempt { () throws(CUDAError) in
+            if let capture { return try capture.upload(bytes, to: tensor.deviceAddress) }
+            try ready().send(bytes, to: tensor.deviceAddress)
+        }
     }
 
     public func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer) {
         // What is not fetched is zero and not what memory held.
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        if let capture { return capture.isImpossible = true }
         let wanted = UnsafeMutableRawBufferPointer(rebasing: bytes.prefix(tensor.count * tensor.dtype.size))
         attempt { () throws(CUDAError) in try session.download(tensor.deviceAddress, to: wanted, after: kernels.last) }
     }

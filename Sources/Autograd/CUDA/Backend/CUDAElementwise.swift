@@ -97,6 +97,10 @@ extension CUDABackend {
         inFloat32(y) { finish(partial(x, nil), factor: Double(scale), total: 0, into: $0.deviceAddress, accumulate: false) }
     }
 
+    public func sumOfSquares(_ x: Tensor, into total: Tensor) {
+        finish(partial(x, x), factor: 1, total: total.deviceAddress, into: 0, accumulate: false)
+    }
+
     public func sumOfSquares(_ x: Tensor) -> Double {
         let total = total(x, x)
         var value = 0.0

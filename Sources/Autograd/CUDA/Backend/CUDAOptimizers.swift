@@ -1,6 +1,6 @@
 extension CUDABackend {
     /// One launch for all parameters; a block takes a share of one.
-    public func adamW(_ updates: [AdamWUpdate]) {
+    public func adamW(_ updates: [AdamWUpdate], clip: GradientClip?) {
         guard let context = updates.first?.p.context else { return }
         let table = updates.map { KernelUpdate($0) }
         var chunks: [KernelChunk] = []
@@ -14,7 +14,12 @@ extension CUDABackend {
         let updates = uploaded(table, on: context), shares = uploaded(chunks, on: context)
         run(
             .optimizers, "adamw", LaunchGeometry(blocks: (chunks.count, 1, 1), threads: LaunchGeometry.threads), updates.deviceAddress,
-            shares.deviceAddress, DeviceAddress(0), Float(0))
+            shares.deviceAddress, clip?.squares.deviceAddress ?? 0, clip?.limit ?? 0)
+    }
+
+    public func clip(_ x: Tensor, by clip: GradientClip) {
+        guard clip.limit > 0 else { return }
+        run(.optimizers, "clip", elements(x.count), x.array, Int64(x.count), clip.squares.deviceAddress, clip.limit)
     }
 
     /// Structs in memory of the device.

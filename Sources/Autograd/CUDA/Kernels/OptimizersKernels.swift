@@ -52,6 +52,13 @@ extension CUDASource {
                 });
             }
 
+            // x times what the gradients are clipped by, where that is less than one.
+            KERNEL(clip)(Array x, Size n, const double *squares, float limit) {
+                float factor;
+                if (!clip_gradients(squares, limit, &factor) || factor == 1) return;
+                EACH(i, n) set(x, i, get(x, i) * factor);
+            }
+
             // shadow, squares and clip as for adamw.
             KERNEL(sgd)(
                 float *p, const float *g, float *buffer, Size n, float gradient_scale, float lr, float momentum, float decay,

@@ -1,0 +1,89 @@
+import Architectures
+import Autograd
+import Components
+import Optimizers
+
+/// One optimizer step on a device that works while the host goes on: nothing is fetched until somebody asks, and the pass forward and
+/// back is captured once and replayed from then on, so that the host has little to do.
+///
+/// The same arithmetic as `TrainingStep`, but for the order in which a clip meets the gradients.
+public final class DeviceStep {
+    private let model: Model
+    private let optimizer: Optimizer
+    private let context: Context
+    private let options: TrainOptions
+    /// A micro-batch's place: its tokens lie there in every step, so that a captured pass finds them.
+    private let inputs: [Tensor], targets: [Tensor]
+    /// The mean loss of the step, and Σ g² as a double.
+    private let loss: Tensor, squares: Tensor
+    /// The sum of what every step since the last reading came to: not finite where one of theirs was not.
+    private let sinceRead: Tensor
+    private var captured: (any CapturedWork)?
+    private var stepsUntilCapture = 2
+
+    public init(_ model: Model, _ optimizer: Optimizer, on context: Context, _ options: TrainOptions) {
+        (self.model, self.optimizer, self.context, self.options) = (model, optimizer, context, options)
+        let shape = [options.batch, model.size.context]
+        func places() -> [Tensor] { (0..<options.gradAccumulation).map { _ in context.empty(shape, .int32) } }
+        (inputs, targets) = (places(), places())
+        (loss, squares, sinceRead) = (context.zeros([1]), context.zeros([2]), context.zeros([1]))
+    }
+
+    /// Whether the pass is replayed by now.
+    public var isCaptured: Bool { captured != nil }
+
+    /// Asks for a step; returns before it is done.
+    /// - Parameters:
+    ///   - countedTargets: targets of the step that are not negative, where not all of them count.
+    ///   - fill: puts the tokens of a micro-batch into inputs and targets [B, T].
+    public func run(_ step: Int, countedTargets: Int? = nil, fill: (_ micro: Int, _ inputs: Tensor, _ targets: Tensor) -> Void) {
+        for micro in inputs.indices { fill(micro, inputs[micro], targets[micro]) }
+        if let captured, countedTargets == nil {
+            captured.replay(step: UInt64(step))
+        } else {
+            gradients(step: step, countedTargets: countedTargets)
+        }
+        let backend = context.backend
+        backend.accumulate(loss, scale: 1, into: sinceRead)
+        optimizer.step(step, clippingBy: squares)
+        if countedTargets == nil, captured == nil { captureWhenWarm() }
+    }
+
+    /// The first steps find out which algorithms are fast and fill the pool. What fetches something on its way, as routing to experts
+    /// does, cannot be captured and is asked for anew in every step.
+    private func captureWhenWarm() {
+        stepsUntilCapture -= 1
+        guard stepsUntilCapture == 0 else { return }
+        // The number of the step comes with each replay.
+        captured = context.backend.capture { gradients(step: 0, countedTargets: nil) }
+        if captured != nil { context.pool.pin() }
+    }
+
+    private func gradients(step: Int, countedTargets: Int?) {
+        let backend = context.backend
+        optimizer.clearGradients()
+        backend.fill(loss, 0)
+        let all = options.batch * model.size.context * options.gradAccumulation
+        let scale = 1 / Float(countedTargets ?? all)
+        for micro in inputs.indices {
+            let source = DropoutSource(seed: UInt64(options.seed), step: step, firstExample: micro * options.batch)
+            let part = context.recording {
+                let part = model.loss(Pass(tokens: inputs[micro], dropout: source), targets: targets[micro], scale: scale)
+                part.backward()
+                return part
+            }
+            backend.accumulate(part, scale: 1, into: loss)
+        }
+        optimizer.sumSquares(into: squares)
+    }
+
+    /// The last step's mean loss and the norm of its gradients; waits until it is done.
+    /// - Returns: Also whether all steps since the last reading were finite.
+    public func read() -> (loss: Double, norm: Double, wereFinite: Bool) {
+        let value = Double(loss.item), wereFinite = sinceRead.item.isFinite
+        var sum = 0.0
+        withUnsafeMutableBytes(of: &sum) { context.backend.download(squares, to: $0) }
+        context.backend.fill(sinceRead, 0)
+        return (value, sum.squareRoot(), wereFinite && value.isFinite && sum.isFinite)
+    }
+}
