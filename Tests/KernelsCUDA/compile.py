@@ -2,8 +2,8 @@
 """Compiles every kernel with NVRTC and prints what each takes: compile.py FOLDER [ARCHITECTURE …]
 
 FOLDER holds what extract.py wrote. Registers, bytes of stack and spilled bytes come from the assembler's own report
-(--ptxas-options=-v). Exit status 1 where a family does not compile, a kernel spills or keeps arrays in memory that are meant for registers, or one of 256
-threads could not start.
+(--ptxas-options=-v). Exit status 1 where a family does not compile, a kernel spills, keeps arrays in memory that are meant for
+registers, or has too many registers for 256 threads to start.
 NVRTC comes from the wheel nvidia-cuda-nvrtc; nothing here needs a GPU.
 """
 import ctypes

@@ -122,6 +122,7 @@ extension CUDASource {
                     }
                 }
                 __syncthreads();
+                #pragma unroll 1  // once a tile; unrolled, it costs the loop above registers
                 EACH_IN_BLOCK(e, tile * dim) {
                     SPLIT(e, dim, i, d);
                     if (first + i >= call.queries) continue;
