@@ -59,7 +59,8 @@ static struct {
     float dynamic[HOST_DYNAMIC + HOST_BEYOND];
 } host_block;
 
-/// Goes on at another stack's place. What a function must keep for its caller goes onto this one, and its place to *from.
+/// Goes on at another stack's place. What a function must keep for its caller goes onto this one, and its place to *from. It jumps
+/// back rather than returns, as the processor guesses where a return goes from the calls before, which are another stack's.
 extern "C" void host_switch(void **from, void *to) __attribute__((visibility("hidden")));
 #if defined(__x86_64__)
 asm(R"(
@@ -82,7 +83,8 @@ host_switch:
     popq %r12
     popq %rbx
     popq %rbp
-    ret
+    popq %rcx
+    jmpq *%rcx
     .size host_switch, . - host_switch
 )");
 enum { HOST_SAVED = 8, HOST_RETURN = 6 };  // words that a new stack starts with, and which of them is where it begins
@@ -118,7 +120,7 @@ host_switch:
     ldp d12, d13, [sp, #128]
     ldp d14, d15, [sp, #144]
     add sp, sp, #160
-    ret
+    br x30
     .size host_switch, . - host_switch
 )");
 enum { HOST_SAVED = 20, HOST_RETURN = 11 };

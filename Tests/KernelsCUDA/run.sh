@@ -15,8 +15,8 @@ for file in "$root"/Sources/Kernels/*.c; do
     object="$build/c/$(basename "$file").o"
     [ "$object" -nt "$file" ] || clang -O2 -std=c17 -I "$root/Sources/Kernels/include" -c "$file" -o "$object"
 done
-# No contraction, as for the device: only a kernel's own fma fuses. No fortified longjmp: fibers jump between stacks.
-clang++ -O1 -std=c++17 -ffp-contract=off -U_FORTIFY_SOURCE -Wall -Werror -Wno-unused-function -Wno-sign-compare \
+# No contraction, as for the device: only a kernel's own fma fuses.
+clang++ -O1 -std=c++17 -ffp-contract=off -Wall -Werror -Wno-unused-function -Wno-sign-compare \
     -Wno-unused-const-variable -Wno-deprecated-declarations ${CHECK_FLAGS:-} -I "$root/Sources/Kernels/include" -I "$build/kernels" \
     "$here/check.cpp" "$build"/c/*.o -lm -lpthread -o "$build/check"
 "$build/check"

@@ -56,7 +56,7 @@ std::string own_folder() {
 
 std::vector<std::string> command() {
     const char *named = getenv("LOOM_SOFTWARE_GPU_CXX");
-    // No contraction: only a kernel's own fma fuses. No fortified longjmp: fibers jump between stacks.
+    // No contraction: only a kernel's own fma fuses. No fortified longjmp: a fault leaves the stack of a thread.
     std::vector<std::string> words = {
         named && *named ? named : "clang++", "-shared", "-fPIC", "-O1", "-std=c++17", "-ffp-contract=off", "-U_FORTIFY_SOURCE",
         "-Wno-everything", "-fvisibility=hidden", "-fno-exceptions", "-fno-caret-diagnostics"};
