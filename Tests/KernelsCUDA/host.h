@@ -17,6 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef HOST_TRACE
+#pragma clang attribute push(__attribute__((no_sanitize("thread"))), apply_to = function)
+#endif
+
 #define LOOM_HOST 1
 #define DEVICE static inline
 #define KERNEL(name) static void name
@@ -55,6 +59,8 @@ static struct {
     int current, stack, threads;
     void (*body)(void *);
     void *context;
+    unsigned launches, epoch;  // launches so far, this one included; barriers that the block has passed
+    bool tracing;  // whether a kernel is running
     int dynamic_count;  // floats of shared memory that the launch asked for; what comes after them stays as it is
     float dynamic[HOST_DYNAMIC + HOST_BEYOND];
 } host_block;
@@ -238,6 +244,7 @@ static bool host_pass_barrier() {
     for (int t = 0; t < host_block.threads; t++) waiting += host_block.fibers[t].state == HOST_AT_BARRIER;
     if (waiting == 0) return false;
     if (waiting < host_block.threads) host_fail("some threads of a block came to a barrier, and others did not");
+    host_block.epoch++;
     for (int t = 0; t < host_block.threads; t++) host_block.fibers[t].state = HOST_READY;
     return true;
 }
@@ -245,11 +252,14 @@ static bool host_pass_barrier() {
 static void host_run_block() {
     for (int i = 0; i < host_block.dynamic_count; i++) host_block.dynamic[i] = NAN;
     for (int t = 0; t < host_block.threads; t++) host_block.fibers[t].state = HOST_NEW;
+    host_block.epoch = 0;
+    host_block.tracing = true;
     int order[HOST_THREADS / 32];
     do {
         host_shuffle(order, host_block.threads / 32);
         for (int i = 0; i < host_block.threads / 32; i++) host_run_warp(order[i]);
     } while (host_pass_barrier());
+    host_block.tracing = false;
     for (int i = 0; i < HOST_BEYOND; i++)
         if (host_block.dynamic[host_block.dynamic_count + i] != 1e30f) host_fail("a write beyond the shared memory that was asked for");
 }
@@ -264,6 +274,7 @@ template <typename Body> static void launch(host_index blocks, int threads, Body
     for (int i = 0; i < HOST_BEYOND; i++) host_block.dynamic[dynamic + i] = 1e30f;
     host_block.context = &body;
     host_block.body = [](void *context) { (*(Body *)context)(); };
+    host_block.launches++;
     blockDim = {(unsigned)threads, 1, 1};
     gridDim = blocks;
     for (unsigned z = 0; z < blocks.z; z++)
@@ -308,5 +319,10 @@ static inline unsigned long long bits_of(double x) { unsigned long long bits; me
 static inline double float_of(unsigned long long bits) { double x; memcpy(&x, &bits, sizeof x); return x; }
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
+
+#ifdef HOST_TRACE
+#include "trace.h"
+#pragma clang attribute pop
+#endif
 
 #endif

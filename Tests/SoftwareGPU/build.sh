@@ -39,6 +39,6 @@ library() {  # FILE SOURCE LINK: one that uses the driver's
 library libnvrtc.so.13 nvrtc.cpp libnvrtc.so.12
 library libcublasLt.so.13 cublaslt.cpp libcublasLt.so.12
 # What libnvrtc compiles kernels with, beside it.
-for file in "$here/../KernelsCUDA/host.h" "$here/module.h" "$here/entry.h"; do
+for file in "$here/../KernelsCUDA/host.h" "$here/../KernelsCUDA/trace.h" "$here/module.h" "$here/entry.h"; do
     cmp -s "$file" "$folder/$(basename "$file")" || cp "$file" "$folder/"
 done
