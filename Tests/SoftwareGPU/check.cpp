@@ -1,4 +1,5 @@
-// Drives the software GPU's libraries as the program does, one process a check: check FOLDER runs all, check FOLDER NAME one.
+// Drives the software GPU's libraries as the program does, one process a check: check FOLDER runs all, check FOLDER NAME one,
+// check FOLDER cost measures launches.
 // Tests/SoftwareGPU/check.sh builds and runs it. One line a check; exit status 1 where one fails.
 #include "check.h"
 
@@ -106,6 +107,7 @@ static void check_compiler() {
     EXPECT(file && fwrite(compiler.code.data(), 1, compiler.code.size(), file) == compiler.code.size() && fclose(file) == 0);
 }
 
+#include "check_cost.h"
 #include "check_device.h"
 #include "check_graphs.h"
 #include "check_mistakes.h"
@@ -190,6 +192,7 @@ static bool passes(const Check &check) {
 int main(int count, char **words) {
     if (count < 2) return fprintf(stderr, "usage: check FOLDER [NAME]\n"), 2;
     folder = words[1];
+    if (count > 2 && strcmp(words[2], "cost") == 0) return print_cost();
     int passed = 0, failed = 0;
     for (auto &check : checks)
         if (count < 3 || strcmp(words[2], check.name) == 0) (passes(check) ? passed : failed)++;
