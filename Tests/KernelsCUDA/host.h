@@ -17,6 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef HOST_TRACE
+#pragma clang attribute push(__attribute__((no_sanitize("thread"))), apply_to = function)
+#endif
+
 #define LOOM_HOST 1
 #define DEVICE static inline
 #define KERNEL(name) static void name
@@ -57,11 +61,14 @@ static struct {
     int current, stack, threads;
     void (*body)(void *);
     void *context;
+    unsigned launches, epoch;  // launches so far, this one included; barriers that the block has passed
+    bool tracing;  // whether a kernel is running
     int dynamic_count;  // floats of shared memory that the launch asked for; what comes after them stays as it is
     float dynamic[HOST_DYNAMIC + HOST_BEYOND];
 } host_block;
 
-/// Goes on at another stack's place. What a function must keep for its caller goes onto this one, and its place to *from.
+/// Goes on at another stack's place. What a function must keep for its caller goes onto this one, and its place to *from. It jumps
+/// back rather than returns, as the processor guesses where a return goes from the calls before, which are another stack's.
 extern "C" void host_switch(void **from, void *to) __attribute__((visibility("hidden")));
 #if defined(__x86_64__)
 asm(R"(
@@ -84,7 +91,8 @@ host_switch:
     popq %r12
     popq %rbx
     popq %rbp
-    ret
+    popq %rcx
+    jmpq *%rcx
     .size host_switch, . - host_switch
 )");
 enum { HOST_SAVED = 8, HOST_RETURN = 6 };  // words that a new stack starts with, and which of them is where it begins
@@ -120,7 +128,7 @@ host_switch:
     ldp d12, d13, [sp, #128]
     ldp d14, d15, [sp, #144]
     add sp, sp, #160
-    ret
+    br x30
     .size host_switch, . - host_switch
 )");
 enum { HOST_SAVED = 20, HOST_RETURN = 11 };
@@ -238,6 +246,7 @@ static bool host_pass_barrier() {
     for (int t = 0; t < host_block.threads; t++) waiting += host_block.fibers[t].state == HOST_AT_BARRIER;
     if (waiting == 0) return false;
     if (waiting < host_block.threads) host_fail("some threads of a block came to a barrier, and others did not");
+    host_block.epoch++;
     for (int t = 0; t < host_block.threads; t++) host_block.fibers[t].state = HOST_READY;
     return true;
 }
@@ -245,11 +254,14 @@ static bool host_pass_barrier() {
 static void host_run_block() {
     for (int i = 0; i < host_block.dynamic_count; i++) host_block.dynamic[i] = NAN;
     for (int t = 0; t < host_block.threads; t++) host_block.fibers[t].state = HOST_NEW;
+    host_block.epoch = 0;
+    host_block.tracing = true;
     int order[HOST_THREADS / 32];
     do {
         host_shuffle(order, host_block.threads / 32);
         for (int i = 0; i < host_block.threads / 32; i++) host_run_warp(order[i]);
     } while (host_pass_barrier());
+    host_block.tracing = false;
     for (int i = 0; i < HOST_BEYOND; i++)
         if (host_block.dynamic[host_block.dynamic_count + i] != 1e30f) host_fail("a write beyond the shared memory that was asked for");
 }
@@ -264,6 +276,7 @@ template <typename Body> static void launch(host_index blocks, int threads, Body
     for (int i = 0; i < HOST_BEYOND; i++) host_block.dynamic[dynamic + i] = 1e30f;
     host_block.context = &body;
     host_block.body = [](void *context) { (*(Body *)context)(); };
+    host_block.launches++;
     blockDim = {(unsigned)threads, 1, 1};
     gridDim = blocks;
     for (unsigned z = 0; z < blocks.z; z++)
@@ -308,5 +321,10 @@ static inline unsigned long long bits_of(double x) { unsigned long long bits; me
 static inline double float_of(unsigned long long bits) { double x; memcpy(&x, &bits, sizeof x); return x; }
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
+
+#ifdef HOST_TRACE
+#include "trace.h"
+#pragma clang attribute pop
+#endif
 
 #endif

@@ -1,4 +1,5 @@
-// Drives the software GPU's libraries as the program does, one process a check: check FOLDER runs all, check FOLDER NAME one.
+// Drives the software GPU's libraries as the program does, one process a check: check FOLDER runs all, check FOLDER NAME one,
+// check FOLDER cost measures launches.
 // Tests/SoftwareGPU/check.sh builds and runs it. One line a check; exit status 1 where one fails.
 #include "check.h"
 
@@ -38,12 +39,23 @@ KERNEL(mixed)(char first, Mixed m, short last) {
 KERNEL(half_a_barrier)(void) { if (threadIdx.x < 32) __syncthreads(); }
 KERNEL(half_an_exchange)(void) { if (threadIdx.x < 7) __shfl_xor_sync(0xffffffffu, 1.0f, 1); }
 KERNEL(beyond_shared)(int at) { DYNAMIC_SHARED(memory); memory[at] = 0; }
+KERNEL(load)(const float *x, float *y, Size at) { if (threadIdx.x == 0) y[0] = x[at]; }
+KERNEL(shared_race)(float *y) {
+    SHARED float values[64];
+    values[threadIdx.x] = (float)threadIdx.x;
+    y[threadIdx.x] = values[63 - threadIdx.x];
+}
+KERNEL(block_race)(float *y) { if (threadIdx.x == 0) y[0] = (float)blockIdx.x; }
+KERNEL(counted)(unsigned *y) { atomicAdd(y, 1u); }
 KERNEL(store)(float *y, Size at) { if (threadIdx.x == 0) y[at] = 1; }
 )";
 
+/// Kernels whose loads and stores are looked at lie in another file.
+static std::string module_path() { return folder + (getenv("LOOM_SOFTWARE_GPU_TRACE") ? "/check-trace.cubin" : "/check.cubin"); }
+
 std::string module_bytes() {
     std::string bytes;
-    FILE *file = fopen((folder + "/check.cubin").c_str(), "rb");
+    FILE *file = fopen(module_path().c_str(), "rb");
     EXPECT(file);
     char part[4096];
     for (size_t count; (count = fread(part, 1, sizeof part, file)) > 0;) bytes.append(part, count);
@@ -91,13 +103,15 @@ static void check_compiler() {
     GIVES(5, compiler.compile("", {"--unknown"}));
     OK(compiler.compile(kernels_text, {"--gpu-architecture=sm_90", "--std=c++17", "--fmad=false"}));
     EXPECT(compiler.code.compare(0, 4, "\x7f" "ELF") == 0);
-    FILE *file = fopen((folder + "/check.cubin").c_str(), "wb");
+    FILE *file = fopen(module_path().c_str(), "wb");
     EXPECT(file && fwrite(compiler.code.data(), 1, compiler.code.size(), file) == compiler.code.size() && fclose(file) == 0);
 }
 
+#include "check_cost.h"
 #include "check_device.h"
 #include "check_graphs.h"
 #include "check_mistakes.h"
+#include "check_trace.h"
 
 struct Check {
     const char *name;
@@ -133,6 +147,14 @@ static const Check checks[] = {
     {"capture's errors", check_capture_errors, "", 0, ""},
     {"graph update", check_update, "", 0, ""},
     {"freed under a graph", check_freed_graph, "", 0, "a fill of 4"},
+    {"trace: compiler", check_compiler, "TRACE=1", 0, ""},
+    {"trace: kernels", check_kernels, "TRACE=1", 0, ""},
+    {"trace: allowed", check_trace_allowed, "TRACE=1", 0, ""},
+    {"trace: bounds", check_trace_bounds, "TRACE=1", 0, "kernel load failed: a read of memory that is not the device's"},
+    {"trace: freed", check_trace_freed, "TRACE=1", 0, "kernel load failed: a read of memory that is not the device's"},
+    {"trace: host", check_trace_host, "TRACE=1", 0, "kernel store failed: a write to memory that is not the device's"},
+    {"trace: shared", check_trace_shared, "TRACE=1", 0, "kernel shared_race failed: a"},
+    {"trace: blocks", check_trace_blocks, "TRACE=1", 0, "kernel block_race failed: two writes"},
 };
 
 /// Runs a check in a process of its own; whether it ended as it should.
@@ -170,6 +192,7 @@ static bool passes(const Check &check) {
 int main(int count, char **words) {
     if (count < 2) return fprintf(stderr, "usage: check FOLDER [NAME]\n"), 2;
     folder = words[1];
+    if (count > 2 && strcmp(words[2], "cost") == 0) return print_cost();
     int passed = 0, failed = 0;
     for (auto &check : checks)
         if (count < 3 || strcmp(words[2], check.name) == 0) (passes(check) ? passed : failed)++;

@@ -173,6 +173,8 @@ void reserve_memory();
 void open_memory(bool open);
 bool is_allocated(CUdeviceptr address, size_t size);
 bool is_locked(const void *host, size_t size);
+/// Whether a kernel may touch it: device memory, or memory of the host that is page-locked. And where that range begins and ends.
+bool is_reachable(unsigned long long address, unsigned long long size, unsigned long long *start, unsigned long long *end);
 std::string describe(CUdeviceptr address);
 /// Looks at what lies between allocations; kills the device where something wrote there.
 void check_memory(const std::string &after);
@@ -202,5 +204,7 @@ CUresult invalidate(CUstream stream, CUresult error);
 // work.cpp
 /// Does it; false where the device died.
 bool perform(const Work &work);
+/// What is being done, null between.
+extern const Work *performed;
 
 #endif

@@ -11,7 +11,9 @@
 namespace {
 /// A kernel waits for what never comes, or overran shared memory.
 void failed(const char *what) {
-    kill_device(CUDA_ERROR_LAUNCH_FAILED, std::string("a kernel failed: ") + what);
+    // What touches memory wrongly is an illegal address to a real device.
+    bool address = strstr(what, "memory that is not the device's") != nullptr;
+    kill_device(address ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_ERROR_LAUNCH_FAILED, (performed ? performed->name() : "a kernel") + " failed: " + what);
     if (recovery) siglongjmp(*recovery, 1);
     abort();
 }
@@ -82,6 +84,7 @@ CUresult cuModuleLoadData(CUmodule *module, const void *image) {
         return described ? CUDA_ERROR_NO_BINARY_FOR_GPU : CUDA_ERROR_INVALID_IMAGE;
     }
     described->failed = failed;
+    described->allowed = is_reachable;
     described->seed(((uint64_t)gpu.below(1u << 30) << 20) | 1);
     auto made = new CUmod_st{library, {}};
     for (auto kernel = described->kernels; kernel->name; kernel++) made->functions[kernel->name] = new CUfunc_st{kernel, made};

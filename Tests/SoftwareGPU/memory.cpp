@@ -153,6 +153,26 @@ bool is_locked(const void *host, size_t size) {
     return offset < found->second && size <= found->second - offset;
 }
 
+bool is_reachable(unsigned long long address, unsigned long long size, unsigned long long *start, unsigned long long *end) {
+    *start = *end = 0;
+    auto next = live.upper_bound(address);
+    if (next != live.begin()) {
+        auto found = std::prev(next);
+        *start = found->first;
+        *end = found->first + found->second.asked;
+        if (address < *end && size <= *end - address) return true;
+    }
+    auto after = locked.upper_bound((const char *)address);
+    if (after != locked.begin()) {
+        auto found = std::prev(after);
+        *start = (unsigned long long)found->first;
+        *end = *start + found->second;
+        if (address < *end && size <= *end - address) return true;
+    }
+    *start = *end = 0;
+    return false;
+}
+
 std::string describe(CUdeviceptr address) {
     char text[160];
     auto next = live.upper_bound(address);

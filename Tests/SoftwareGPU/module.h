@@ -20,6 +20,9 @@ struct loom_module {
     void (*seed)(unsigned long long);  // of the order of warps and lanes
     /// Set by the driver: what a kernel calls that fails in a way it cannot go on from. Does not return.
     void (*failed)(const char *);
+    /// Set by the driver: whether a kernel may touch memory that is neither a thread's own nor shared, and from where to where that
+    /// answer holds.
+    bool (*allowed)(unsigned long long address, unsigned long long size, unsigned long long *start, unsigned long long *end);
 };
 }
 

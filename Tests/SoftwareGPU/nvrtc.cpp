@@ -56,10 +56,16 @@ std::string own_folder() {
 
 std::vector<std::string> command() {
     const char *named = getenv("LOOM_SOFTWARE_GPU_CXX");
-    // No contraction: only a kernel's own fma fuses. No fortified longjmp: fibers jump between stacks.
+    // No contraction: only a kernel's own fma fuses. No fortified longjmp: a fault leaves the stack of a thread.
     std::vector<std::string> words = {
         named && *named ? named : "clang++", "-shared", "-fPIC", "-O1", "-std=c++17", "-ffp-contract=off", "-U_FORTIFY_SOURCE",
         "-Wno-everything", "-fvisibility=hidden", "-fno-exceptions", "-fno-caret-diagnostics"};
+    // Every load and store is looked at; see KernelsCUDA/trace.h.
+    if (const char *trace = getenv("LOOM_SOFTWARE_GPU_TRACE"); trace && *trace) {
+        words.insert(
+            words.end(), {"-DHOST_TRACE", "-fsanitize=thread", "-fno-sanitize-link-runtime", "-mllvm", "-tsan-instrument-func-entry-exit=0"});
+        if (strcmp(trace, "strict") == 0) words.push_back("-DHOST_TRACE_STRICT");
+    }
 #if defined(__x86_64__)
     // The same fma as the library's, without the call.
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) words.insert(words.end(), {"-mavx2", "-mfma"});
@@ -85,6 +91,8 @@ std::string whole(const _nvrtcProgram &program, int architecture) {
         "extern \"C\" __attribute__((visibility(\"default\"))) loom_module loom_software_module;\n"
         "#define HOST_MESSAGES stderr\n"
         "#define HOST_FAILED(what) loom_software_module.failed(what)\n"
+        "#define HOST_ALLOWED(address, size, writes) loom_check(address, size, writes)\n"
+        "static void loom_check(const void *address, unsigned long long size, bool writes);\n"
         "#include \"host.h\"\n"
         "#line 1 \"" + program.name + "\"\n" + program.source + "\n"
         "#line 1 \"the table of kernels\"\n"
@@ -92,7 +100,7 @@ std::string whole(const _nvrtcProgram &program, int architecture) {
         "static const loom_kernel loom_kernels[] = {\n";
     for (auto &name : kernels(program.source)) text += "LOOM_ENTRY(" + name + "),\n";
     return text + "{nullptr, 0, nullptr, nullptr}};\n"
-        "loom_module loom_software_module = {" + std::to_string(architecture) + ", loom_kernels, loom_seed, nullptr};\n";
+        "loom_module loom_software_module = {" + std::to_string(architecture) + ", loom_kernels, loom_seed, nullptr, nullptr};\n";
 }
 
 /// Runs a program with its messages into a file; its exit status, 127 where it cannot be started.
@@ -159,7 +167,7 @@ nvrtcResult nvrtcVersion(int *major, int *minor) {
     uint64_t hash = 0xcbf29ce484222325;
     std::string all;
     for (auto &word : command()) all += word + " ";
-    for (auto name : {"host.h", "entry.h", "module.h"}) all += contents(own_folder() + "/" + name);
+    for (auto name : {"host.h", "trace.h", "entry.h", "module.h"}) all += contents(own_folder() + "/" + name);
     for (unsigned char byte : all) hash = (hash ^ byte) * 0x100000001b3;
     *major = 13;
     *minor = 1000 + (int)(hash % 1000000);

@@ -191,7 +191,7 @@ CUresult cuStreamWaitEvent(CUstream handle, CUevent event, unsigned int flags) {
     API(CONTEXT);
     CUstream stream = stream_of(handle);
     if (!stream || !has_event(event)) return CUDA_ERROR_INVALID_HANDLE;
-    if (flags > 1) return CUDA_ERROR_INVALID_VALUE;
+    if (flags != 0) return CUDA_ERROR_INVALID_VALUE;  // waits for events outside of a graph are not modelled
     if (event->capture) {
         CaptureRef capture = event->capture;
         if (capture->ended || stream == &gpu.standard) return CUDA_ERROR_CAPTURED_EVENT;

@@ -77,6 +77,8 @@ bool run_simple(const Work &work) {
 }
 }  // namespace
 
+const Work *performed;
+
 std::string Work::name() const {
     switch (kind) {
     case KERNEL: return std::string("kernel ") + function->kernel->name;
@@ -95,12 +97,15 @@ bool perform(const Work &work) {
     sigjmp_buf here;
     if (sigsetjmp(here, 0) == 0) {
         recovery = &here;
+        performed = &work;
         bool done = run_simple(work);
         recovery = nullptr;
+        performed = nullptr;
         if (done && gpu.check_each) check_memory(work.name());
         return done && !gpu.dead;
     }
     recovery = nullptr;
+    performed = nullptr;
     if (!gpu.dead)
         kill_device(CUDA_ERROR_ILLEGAL_ADDRESS, work.name() + " touched " + describe((CUdeviceptr)(uintptr_t)fault_address));
     return false;
