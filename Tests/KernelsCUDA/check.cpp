@@ -118,12 +118,14 @@ static unsigned up(long long n, long long unit) { return (unsigned)((n + unit - 
 #include "check_rows.h"
 #include "check_optimizers.h"
 #include "check_attention.h"
+#include "check_flash.h"
 
 int main() {
     check_pointwise();
     check_rows();
     check_optimizers();
     check_attention();
+    check_flash();
     if (failures) printf("%d FAILED\n", failures);
     return failures ? 1 : 0;
 }

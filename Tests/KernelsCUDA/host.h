@@ -46,7 +46,7 @@ static struct {
     int current, threads;
     void (*body)(void *);
     void *context;
-    float dynamic[HOST_DYNAMIC];
+    alignas(128) float dynamic[HOST_DYNAMIC];
 } host_block;
 
 static void host_fail(const char *what) {
@@ -116,6 +116,9 @@ static bool host_pass_barrier() {
     return true;
 }
 
+static unsigned host_shared_bytes = 4 * HOST_DYNAMIC;  // that a launch asked for
+static void host_check_copies();
+
 static void host_run_block() {
     for (int i = 0; i < HOST_DYNAMIC; i++) host_block.dynamic[i] = NAN;
     for (int t = 0; t < host_block.threads; t++) {
@@ -137,6 +140,7 @@ static void host_run_block() {
         host_shuffle(order, host_block.threads / 32);
         for (int i = 0; i < host_block.threads / 32; i++) host_run_warp(order[i]);
     } while (host_pass_barrier());
+    host_check_copies();
 }
 
 /// Runs a kernel on `blocks` blocks of `threads` threads: launch(blocks, threads, [&] { kernel(…); }).
@@ -188,5 +192,7 @@ static inline unsigned long long bits_of(double x) { unsigned long long bits; me
 static inline double float_of(unsigned long long bits) { double x; memcpy(&x, &bits, sizeof x); return x; }
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
+
+#include "host_tensor_cores.h"
 
 #endif
