@@ -46,7 +46,7 @@ static struct {
     int current, threads;
     void (*body)(void *);
     void *context;
-    alignas(128) float dynamic[HOST_DYNAMIC];
+    alignas(256) float dynamic[HOST_DYNAMIC];
 } host_block;
 
 static void host_fail(const char *what) {

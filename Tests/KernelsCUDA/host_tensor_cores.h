@@ -134,6 +134,8 @@ static inline float fast_exp2(float x) {
     float y = exp2f(x);
     return fabsf(y) < 1.17549435e-38f ? 0.0f : y;
 }
-static inline float __fdividef(float x, float y) { return x / y; }
+static inline int warp_number() { return host_block.current / 32; }
+static inline unsigned afresh(unsigned x) { return x; }
+static inline float fast_reciprocal(float x) { return 1.0f / x; }
 
 #endif

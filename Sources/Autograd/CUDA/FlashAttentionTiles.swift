@@ -35,11 +35,11 @@ package struct FlashAttentionTiles: Equatable, Sendable {
         case 64:
             forward = kernel("forward", threads: 128, bytes: 49152)
             keys = kernel("keys", threads: 128, bytes: 49664)
-            queries = kernel("queries", threads: 128, bytes: 49152)
+            queries = kernel("queries", threads: 128, bytes: 50176)
         case 128:
             forward = kernel("forward", threads: 128, bytes: 65536)
             keys = kernel("keys", threads: 256, bytes: 98816)
-            queries = kernel("queries", threads: 128, bytes: 98304)
+            queries = kernel("queries", threads: 128, bytes: 99328)
         default: return nil
         }
         self.headDim = headDim

@@ -6,10 +6,10 @@ extension CUDASource {
         name: "flash_attention_backward",
         body: attentionShared + tensorCores + flashShared + #"""
             // A block holds 16 M rows a warp, of keys and values or of queries and upstream gradients. Tiles of N rows of the other
-            // two come in turn through two places in shared memory; for each query of a tile lse and delta lie there as well.
+            // two come in turn through two places in shared memory; lse and delta of the queries lie there as well.
             template <int D, int M, int N, int WARPS, bool KEYS> struct Backward {
                 static constexpr int threads = 32 * WARPS, rows = 16 * M * WARPS, tile = 2 * D * N;
-                static constexpr int places = 4 * D * rows, logs = places + 4 * tile, bytes = logs + (KEYS ? 16 * N : 0);
+                static constexpr int places = 4 * D * rows, logs = places + 4 * tile, bytes = logs + (KEYS ? 16 * N : 8 * rows);
             };
 
             // delta[b, head, i] = Σ_d dout out, both [batch, queries, heads D]: D / 8 lanes a query and head.
@@ -64,8 +64,8 @@ extension CUDASource {
             // Scores s and gradients by weights d of a tile become weights after dropout, but for its factor, and gradients by
             // scores, but for the scale: left operands of the products that follow.
             template <int SIGN, int M, int N, typename Log, typename Delta> DEVICE void tile_gradients(
-                const Call &call, const Terms &terms, const u32 (&bits)[M], int origin, bool edge, int last, float (&s)[M][N / 8][4], float (&d)[M][N / 8][4], u32 (&weights)[M][N / 16][4], u32 (&scores)[M][N / 16][4],
-                Log log_of, Delta delta_of) {
+                const Call &call, const Terms &terms, u64 bits, int origin, bool edge, int last, float (&s)[M][N / 8][4],
+                float (&d)[M][N / 8][4], u32 (&weights)[M][N / 16][4], u32 (&scores)[M][N / 16][4], Log log_of, Delta delta_of) {
                 if (call.dropout > 0) drop<M, N>(d, bits, 1.0f / (1.0f - call.dropout));
                 if (terms.capped) finish_tile<true, true, SIGN, M, N>(s, d, terms, origin, log_of, delta_of);
                 else if (terms.sloped) finish_tile<false, true, SIGN, M, N>(s, d, terms, origin, log_of, delta_of);
@@ -96,7 +96,7 @@ extension CUDASource {
                 SHARED_TILES(memory);
                 const u32 keys = shared_address(memory), values = keys + 2 * D * Shape::rows, places = keys + Shape::places;
                 float *logs = (float *)(memory + Shape::logs);  // [place][lse, delta][N]
-                const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+                const int lane = threadIdx.x % 32, warp = warp_number(), g = lane / 4, t = lane % 4;
                 const Size b = blockIdx.z, kv = blockIdx.y;
                 const int group = (u32)call.heads / (u32)call.key_heads, heads = ((int)kv + 1) * group;  // of this key head, and its end
                 Terms terms = terms_of(call, heads - group);
@@ -148,12 +148,10 @@ extension CUDASource {
                             const u32 queries = places + place * 2 * Shape::tile, upstream = queries + Shape::tile;
                             const float *log = logs + place * 2 * N + 2 * t;
                             float s[M][N / 8][4], d[M][N / 8][4];
-                            u32 bits[M], weights[M][N / 16][4], scores[M][N / 16][4];
-                            kept_rows<-1, M, N>(bits, call, b, head, first, mine);
-                            multiply_rows<D, M, N>(
-                                s, [&](u32 (&a)[M][4], int x) { load_left<D, M>(a, keys, 16 * M * warp, x); }, queries);
-                            multiply_rows<D, M, N>(
-                                d, [&](u32 (&a)[M][4], int x) { load_left<D, M>(a, values, 16 * M * warp, x); }, upstream);
+                            u32 weights[M][N / 16][4], scores[M][N / 16][4];
+                            const u64 bits = kept_bits<-1, M, N>(call, b, head, first, mine);
+                            multiply_rows<D, M, N>(s, left_rows<D, M>(keys, 16 * M * warp), queries);
+                            multiply_rows<D, M, N>(d, left_rows<D, M>(values, 16 * M * warp), upstream);
                             tile_gradients<-1, M, N>(
                                 call, terms, bits, first + 2 * t + terms.offset - mine - g,
                                 nearest < 0 || farthest > terms.window, N, s, d, weights, scores,
@@ -188,7 +186,7 @@ extension CUDASource {
                 typedef Backward<D, M, N, WARPS, false> Shape;
                 SHARED_TILES(memory);
                 const u32 queries = shared_address(memory), upstream = queries + 2 * D * Shape::rows, places = queries + Shape::places;
-                const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+                const int lane = threadIdx.x % 32, warp = warp_number(), g = lane / 4, t = lane % 4;
                 const Size b = blockIdx.z, head = blockIdx.y, kv = (u32)head / ((u32)call.heads / (u32)call.key_heads);
                 const Terms terms = terms_of(call, head);
                 const int first = (int)(gridDim.x - 1 - blockIdx.x) * Shape::rows, mine = first + 16 * M * warp;
@@ -211,17 +209,14 @@ extension CUDASource {
                         upstream, dout + (row * call.heads + head) * D, call.heads * D, first, terms.queries);
                     start_copy(0, low);
                 }
-                float sums[M][D / 8][4] = {}, logs[M][2], deltas[M][2], factors[M][2];
+                float *logs = (float *)(memory + Shape::logs);  // [lse, delta][rows]
                 const Size all = (b * call.heads + head) * call.queries;
-                #pragma unroll
-                for (int m = 0; m < M; m++)
-                    #pragma unroll
-                    for (int h = 0; h < 2; h++) {
-                        int i = mine + 16 * m + 8 * h + g;
-                        logs[m][h] = log_of_query(lse + all, i, terms.queries);
-                        deltas[m][h] = i < terms.queries ? delta[all + i] : 0.0f;
-                        factors[m][h] = call.scale;
-                    }
+                for (int r = threadIdx.x; r < Shape::rows; r += Shape::threads) {
+                    logs[r] = log_of_query(lse + all, first + r, terms.queries);
+                    logs[Shape::rows + r] = first + r < terms.queries ? delta[all + first + r] : 0.0f;
+                }
+                const float *log = logs + 16 * M * warp + g;
+                float sums[M][D / 8][4] = {};
                 for (int i = 0; i < tiles; i++) {
                     const int start = low + i * N;
                     copy_wait<0>();
@@ -231,16 +226,20 @@ extension CUDASource {
                     if (farthest < 0 || nearest > terms.window || mine >= terms.queries) continue;
                     const u32 keys = places + i % 2 * 2 * Shape::tile, values = keys + Shape::tile;
                     float s[M][N / 8][4], d[M][N / 8][4];
-                    u32 bits[M], weights[M][N / 16][4], scores[M][N / 16][4];
-                    kept_rows<1, M, N>(bits, call, b, head, mine, start);
-                    multiply_rows<D, M, N>(s, [&](u32 (&a)[M][4], int x) { load_left<D, M>(a, queries, 16 * M * warp, x); }, keys);
-                    multiply_rows<D, M, N>(d, [&](u32 (&a)[M][4], int x) { load_left<D, M>(a, upstream, 16 * M * warp, x); }, values);
+                    u32 weights[M][N / 16][4], scores[M][N / 16][4];
+                    const u64 bits = kept_bits<1, M, N>(call, b, head, mine, start);
+                    multiply_rows<D, M, N>(s, left_rows<D, M>(queries, 16 * M * warp), keys);
+                    multiply_rows<D, M, N>(d, left_rows<D, M>(upstream, 16 * M * warp), values);
                     tile_gradients<1, M, N>(
                         call, terms, bits, mine + g + terms.offset - start - 2 * t,
                         nearest < 0 || farthest > terms.window || start + N > terms.keys, terms.keys - start - 2 * t, s, d, weights,
-                        scores, [&](int m, int, int e) { return logs[m][e / 2]; }, [&](int m, int, int e) { return deltas[m][e / 2]; });
+                        scores, [&](int m, int, int e) { return log[16 * m + e / 2 * 8]; },
+                        [&](int m, int, int e) { return log[Shape::rows + 16 * m + e / 2 * 8]; });
                     add_product<D, M, N>(sums, scores, keys);
                 }
+                float factors[M][2];
+                #pragma unroll
+                for (int m = 0; m < M; m++) factors[m][0] = factors[m][1] = call.scale;
                 write_rows<D, M>(
                     sums, factors, dq + b * call.queries * call.q_stride + head * D, call.q_stride, mine, terms.queries, add_to_dq);
             }
@@ -253,8 +252,8 @@ extension CUDASource {
             typedef Backward<128, 2, 32, 4, false> Queries128;
             static_assert(Keys64::rows == 128 && Keys64::threads == 128 && Keys64::bytes == 49664, "flash_keys_64");
             static_assert(Keys128::rows == 128 && Keys128::threads == 256 && Keys128::bytes == 98816, "flash_keys_128");
-            static_assert(Queries64::rows == 128 && Queries64::threads == 128 && Queries64::bytes == 49152, "flash_queries_64");
-            static_assert(Queries128::rows == 128 && Queries128::threads == 128 && Queries128::bytes == 98304, "flash_queries_128");
+            static_assert(Queries64::rows == 128 && Queries64::threads == 128 && Queries64::bytes == 50176, "flash_queries_64");
+            static_assert(Queries128::rows == 128 && Queries128::threads == 128 && Queries128::bytes == 99328, "flash_queries_128");
 
             KERNEL(flash_delta_64)(Call call, const unsigned short *out, const unsigned short *dout, float *delta) {
                 flash_delta<64>(call, out, dout, delta);

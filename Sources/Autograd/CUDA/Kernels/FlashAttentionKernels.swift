@@ -27,7 +27,7 @@ extension CUDASource {
             return terms;
         }
         // Within some 2e-7 of tanh.
-        DEVICE float fast_tanh(float x) { return 1.0f - __fdividef(2.0f, 1.0f + fast_exp2(x * (2 * LOG2E))); }
+        DEVICE float fast_tanh(float x) { return fmaf(-2.0f, fast_reciprocal(1.0f + fast_exp2(x * (2 * LOG2E))), 1.0f); }
 
         // Sets to `hidden` what nobody sees: SIGN 1 where rows are queries, -1 where they are keys. `origin` is the distance of
         // m = n = e = 0; columns from `left` on, counted from this lane's first, do not exist.
@@ -44,64 +44,55 @@ extension CUDASource {
                     }
         }
 
-        // A bit 4n + e for each element of 16 rows by N columns from `query` and `key` on: whether dropout keeps it. Where blocks
-        // of four random numbers are whole here, lanes share them out, so that each is made once.
-        template <int SIGN, int N> DEVICE u32 kept_bits(const Call &call, Size b, Size head, int query, int key) {
-            static_assert(N <= 64, "32 bits");
-            int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-            u32 bits = 0;
-            u64 rows = ((call.first_example + (u64)b) * (u64)call.heads + (u64)head) * (u64)call.queries;
+        // A bit 4 (m N / 8 + n) + e for each element of 16 M rows by N columns from `query` and `key` on: whether dropout keeps it.
+        // Where blocks of four random numbers are whole here, lanes share them out, so that each is made once. To be asked before
+        // there are scores, while registers are free.
+        template <int SIGN, int M, int N> DEVICE u64 kept_bits(const Call &call, Size b, Size head, int query, int key) {
+            static_assert(M * N <= 128, "64 bits");
+            int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, own = g % 4;
+            u64 bits = 0, rows = ((call.first_example + (u64)b) * (u64)call.heads + (u64)head) * (u64)call.queries;
+            if (!(call.dropout > 0)) return bits;
             bool whole = call.key_position % 4 == 0;
             #pragma unroll 1
-            for (int n = 0; n < N / 8; n++) {
-                if (!whole) {
-                    for (int e = 0; e < 4; e++) {
-                        int row = g + e / 2 * 8, column = 8 * n + 2 * t + e % 2, i = query + (SIGN > 0 ? row : column);
-                        u64 element = ((rows + (u64)i) << 32) + (u64)(call.key_position + key + (SIGN > 0 ? column : row));
-                        bits |= (u32)kept_element(element, call.dropout, call.dropout_key, call.dropout_stream) << (4 * n + e);
-                    }
-                    continue;
-                }
+            for (int x = 0; x < M * N / 8; x++) {
                 // Rows are queries: lanes 2x and 2x + 1 share the blocks of rows g and g + 8. Rows are keys: lanes of four g share
                 // those of two rows' halves and two columns.
-                int own = g % 4;
-                int i = query + (SIGN > 0 ? g + t % 2 * 8 : 8 * n + 2 * t + own % 2);
-                int j = key + (SIGN > 0 ? 8 * n + t / 2 * 4 : g / 4 * 4 + own / 2 * 8);
-                u64 element = ((rows + (u64)i) << 32) + (u64)(call.key_position + j);
-                Numbers numbers = philox(element / 4, call.dropout_key, call.dropout_stream);
-                u32 four = 0;
-                for (int l = 0; l < 4; l++) four |= (u32)kept(numbers.lane[l], call.dropout) << l;
-                if (SIGN > 0) {
-                    u32 other = __shfl_xor_sync(0xffffffffu, four, 1), shift = t % 2 * 2;
-                    u32 low = t % 2 ? other : four, high = t % 2 ? four : other;
-                    bits |= (((low >> shift) & 3) | ((high >> shift) & 3) << 2) << (4 * n);
-                } else {
-                    for (int x = 0; x < 4; x++) {
-                        u32 other = __shfl_xor_sync(0xffffffffu, four, 4 * x);
-                        bits |= ((other >> own) & 1) << (4 * n + (own ^ x));
-                    }
+                int down = x / (N / 8) * 16, right = x % (N / 8) * 8, row, column;
+                u32 four = 0, kept_here = 0;
+                #pragma unroll 1
+                for (int e = 0; e < (whole ? 1 : 4); e++) {
+                    if (!whole) row = g + e / 2 * 8, column = 2 * t + e % 2;
+                    else if (SIGN > 0) row = g + t % 2 * 8, column = t / 2 * 4;
+                    else row = g / 4 * 4 + own / 2 * 8, column = 2 * t + own % 2;
+                    row += down, column += right;
+                    u64 i = rows + (u64)(query + (SIGN > 0 ? row : column));
+                    u64 element = (i << 32) + (u64)(call.key_position + key + (SIGN > 0 ? column : row));
+                    Numbers numbers = philox(element / 4, call.dropout_key, call.dropout_stream);
+                    four = 0;
+                    #pragma unroll
+                    for (int l = 0; l < 4; l++) four |= (u32)kept(numbers.lane[l], call.dropout) << l;
+                    kept_here |= (four >> (u32)(element % 4) & 1) << e;
                 }
+                if (whole && SIGN > 0) {
+                    u32 other = __shfl_xor_sync(0xffffffffu, four, 1), shift = t % 2 * 2;
+                    kept_here = ((t % 2 ? other : four) >> shift & 3) | ((t % 2 ? four : other) >> shift & 3) << 2;
+                } else if (whole) {
+                    kept_here = (four >> own & 1) << own;
+                    #pragma unroll
+                    for (int y = 1; y < 4; y++) kept_here |= (__shfl_xor_sync(0xffffffffu, four, 4 * y) >> own & 1) << (own ^ y);
+                }
+                bits |= (u64)kept_here << (4 * x);
             }
             return bits;
         }
-        // Those of 16 M rows. They are made before there are scores, while registers are free.
-        template <int SIGN, int M, int N>
-        DEVICE void kept_rows(u32 (&bits)[M], const Call &call, Size b, Size head, int query, int key) {
-            #pragma unroll
-            for (int m = 0; m < M; m++) {
-                bits[m] = 0;
-                if (call.dropout > 0)
-                    bits[m] = kept_bits<SIGN, N>(call, b, head, query + (SIGN > 0 ? 16 * m : 0), key + (SIGN > 0 ? 0 : 16 * m));
-            }
-        }
         // Multiplies what dropout keeps by `factor`, and sets the rest to 0.
-        template <int M, int N> DEVICE void drop(float (&x)[M][N / 8][4], const u32 (&bits)[M], float factor) {
+        template <int M, int N> DEVICE void drop(float (&x)[M][N / 8][4], u64 bits, float factor) {
             #pragma unroll
             for (int m = 0; m < M; m++)
                 #pragma unroll
                 for (int n = 0; n < N / 8; n++)
                     #pragma unroll
-                    for (int e = 0; e < 4; e++) x[m][n][e] = bits[m] >> (4 * n + e) & 1 ? x[m][n][e] * factor : 0.0f;
+                    for (int e = 0; e < 4; e++) x[m][n][e] = bits >> (4 * (m * N / 8 + n) + e) & 1 ? x[m][n][e] * factor : 0.0f;
         }
 
         """#
@@ -123,7 +114,7 @@ extension CUDASource {
                 typedef Forward<D, M, N, R> Shape;
                 SHARED_TILES(memory);
                 const u32 queries = shared_address(memory), places = queries + 2 * D * Shape::rows;
-                const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+                const int lane = threadIdx.x % 32, warp = warp_number(), g = lane / 4, t = lane % 4;
                 const Size b = blockIdx.z, head = blockIdx.y, kv = (u32)head / ((u32)call.heads / (u32)call.key_heads);
                 const Terms terms = terms_of(call, head);
                 // The last queries see the most keys, so they come first.
@@ -166,16 +157,16 @@ extension CUDASource {
                     u32 tile = next(2 * i), weights[M][N / 16][4];
                     if (held && i == 0) {
                         #pragma unroll
-                        for (int x = 0; x < D / 16; x++) load_left<D, M>(left[held ? x : 0], queries, 16 * M * warp, x);
+                        for (int x = 0; x < D / 16; x++) load_left<D, M>(left[held ? x : 0], left_place<D>(queries, 16 * M * warp), x);
                     }
                     if (active) {
                         float s[M][N / 8][4];
-                        u32 bits[M];
-                        kept_rows<1, M, N>(bits, call, b, head, mine, start);
+                        const u64 bits = kept_bits<1, M, N>(call, b, head, mine, start);
+                        const u32 at = left_place<D>(queries, 16 * M * warp);
                         multiply_rows<D, M, N>(
                             s,
                             [&](u32 (&a)[M][4], int x) {
-                                if (!held) load_left<D, M>(a, queries, 16 * M * warp, x);
+                                if (!held) load_left<D, M>(a, at, x);
                                 #pragma unroll
                                 for (int m = 0; held && m < M; m++)
                                     #pragma unroll

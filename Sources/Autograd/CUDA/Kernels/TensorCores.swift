@@ -7,7 +7,7 @@ extension CUDASource {
     static let tensorCores = #"""
         #ifndef LOOM_HOST
         #define SHARED_TILES(name) \
-            extern __shared__ __align__(128) unsigned char loom_tiles[]; \
+            extern __shared__ __align__(256) unsigned char loom_tiles[]; \
             unsigned char *name = loom_tiles
         // An address in shared memory as instructions take it, in bytes.
         DEVICE unsigned shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
@@ -51,12 +51,26 @@ extension CUDASource {
             asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
             return y;
         }
+        // 1 / x within a unit of the last place; what would be subnormal is 0.
+        DEVICE float fast_reciprocal(float x) {
+            float y;
+            asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+            return y;
+        }
+        // This warp's number, in a way that tells the compiler that all lanes have the same: branches on it are whole warps'.
+        DEVICE int warp_number() { return __shfl_sync(0xffffffffu, (int)threadIdx.x / 32, 0); }
+        // The same number, of which the compiler does not know so: what is computed from it stays inside the loop.
+        DEVICE unsigned afresh(unsigned x) {
+            asm volatile("" : "+r"(x));
+            return x;
+        }
         #endif
 
         typedef unsigned short BFloat16;
 
-        // A tile in shared memory: rows of D elements in chunks of 16 bytes, chunk c of row r at place c ^ (r mod 8). Eight rows
-        // below one another have any chunk in different banks, and so does a row its chunks.
+        // A tile in shared memory, at an address that 256 divides: rows of D elements in chunks of 16 bytes, chunk c of row r at place
+        // c ^ (r mod 8). Eight rows below one another have any chunk in different banks, and so has a row its chunks. From the
+        // place of an even chunk c or of c + 1, that of 2k further on is one exclusive or with k << 5, where c < 2.
         template <int D> DEVICE u32 place(int row, int chunk) { return row * (2 * D) + ((chunk ^ (row & 7)) << 4); }
 
         // Starts to copy rows first ..< first + ROWS, those from `rows` on as zeros. Rows begin at addresses that 16 divides.
@@ -73,15 +87,25 @@ extension CUDASource {
             }
         }
 
-        // The left operands of 16 M rows from `row` on, elements 16 k ..< 16 k + 16 of each.
-        template <int D, int M> DEVICE void load_left(u32 (&a)[M][4], u32 tile, int row, int k) {
+        // Where a lane reads a left operand of 16 rows from `row` on, or the right one of the same rows transposed.
+        template <int D> DEVICE u32 left_place(u32 tile, int row) {
             int lane = threadIdx.x % 32;
+            return afresh(tile + place<D>(row + lane % 16, lane / 16));
+        }
+        // The left operands of 16 M rows, elements 16 k ..< 16 k + 16 of each.
+        template <int D, int M> DEVICE void load_left(u32 (&a)[M][4], u32 left, int k) {
             #pragma unroll
-            for (int m = 0; m < M; m++) ldmatrix(a[m], tile + place<D>(row + 16 * m + lane % 16, 2 * k + lane / 16));
+            for (int m = 0; m < M; m++) ldmatrix(a[m], (left ^ (k << 5)) + m * (32 * D));
+        }
+        // Rows from `row` on of a tile, as multiply_rows wants them.
+        template <int D, int M> DEVICE auto left_rows(u32 tile, int row) {
+            u32 left = left_place<D>(tile, row);
+            return [=](u32 (&a)[M][4], int k) { load_left<D, M>(a, left, k); };
         }
         // c = A B^T: A is M times 16 rows of D elements that `left` gives 16 at a time, B a tile of N rows.
         template <int D, int M, int N, typename Left> DEVICE void multiply_rows(float (&c)[M][N / 8][4], Left left, u32 tile) {
-            int lane = threadIdx.x % 32, row = lane % 8 + lane / 16 * 8, chunk = lane / 8 % 2;
+            int lane = threadIdx.x % 32;
+            u32 right = afresh(tile + place<D>(lane % 8 + lane / 16 * 8, lane / 8 % 2));
             #pragma unroll
             for (int m = 0; m < M; m++)
                 #pragma unroll
@@ -93,7 +117,7 @@ extension CUDASource {
                 #pragma unroll
                 for (int n = 0; n < N / 16; n++) {
                     u32 b[4];
-                    ldmatrix(b, tile + place<D>(16 * n + row, 2 * k + chunk));
+                    ldmatrix(b, (right ^ (k << 5)) + n * (32 * D));
                     #pragma unroll
                     for (int m = 0; m < M; m++) {
                         mma(c[m][2 * n], a[m], b[0], b[1]);
@@ -116,13 +140,13 @@ extension CUDASource {
         }
         // c += A B: A is M times 16 rows of N elements, B a tile of N rows of D.
         template <int D, int M, int N> DEVICE void add_product(float (&c)[M][D / 8][4], const u32 (&a)[M][N / 16][4], u32 tile) {
-            int lane = threadIdx.x % 32;
+            u32 right = left_place<D>(tile, 0);
             #pragma unroll
             for (int k = 0; k < N / 16; k++)
                 #pragma unroll
                 for (int n = 0; n < D / 16; n++) {
                     u32 b[4];
-                    ldmatrix_transposed(b, tile + place<D>(16 * k + lane % 16, 2 * n + lane / 16));
+                    ldmatrix_transposed(b, (right ^ (n << 5)) + k * (32 * D));
                     #pragma unroll
                     for (int m = 0; m < M; m++) {
                         mma(c[m][2 * n], a[m][k], b[0], b[1]);
