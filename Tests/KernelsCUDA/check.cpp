@@ -137,6 +137,7 @@ static unsigned up(long long n, long long unit) { return (unsigned)((n + unit - 
 #include "check_products.h"
 #include "check_optimizers.h"
 #include "check_attention.h"
+#include "check_flash.h"
 
 int main() {
     for (int type = 0; type < 2; type++)
@@ -150,6 +151,8 @@ int main() {
             check_products();
             check_attention();
         }
+    variant = {1, 0};
+    check_flash();
     if (failures) printf("%d FAILED\n", failures);
     return failures ? 1 : 0;
 }

@@ -47,8 +47,8 @@ def main():
     for name, line, text in every:
         if name in shared:
             continue
-        before = re.search(r"body: (\w+) \+", line)
-        (out / f"{name}.cu").write_text(shared["prelude"] + (shared[before[1]] if before else "") + text)
+        before = re.findall(r"(\w+) \+", line)
+        (out / f"{name}.cu").write_text(shared["prelude"] + "".join(shared[part] for part in before) + text)
         written.append(name)
     if sorted(written) != sorted(families):
         raise SystemExit(f"CUDASource.all lists {sorted(families)}, but the files hold {sorted(written)}")

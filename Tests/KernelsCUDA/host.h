@@ -64,7 +64,7 @@ static struct {
     unsigned launches, epoch;  // launches so far, this one included; barriers that the block has passed
     bool tracing;  // whether a kernel is running
     int dynamic_count;  // floats of shared memory that the launch asked for; what comes after them stays as it is
-    float dynamic[HOST_DYNAMIC + HOST_BEYOND];
+    alignas(256) float dynamic[HOST_DYNAMIC + HOST_BEYOND];
 } host_block;
 
 /// Goes on at another stack's place. What a function must keep for its caller goes onto this one, and its place to *from. It jumps
@@ -251,6 +251,8 @@ static bool host_pass_barrier() {
     return true;
 }
 
+static void host_check_copies();
+
 static void host_run_block() {
     for (int i = 0; i < host_block.dynamic_count; i++) host_block.dynamic[i] = NAN;
     for (int t = 0; t < host_block.threads; t++) host_block.fibers[t].state = HOST_NEW;
@@ -264,6 +266,7 @@ static void host_run_block() {
     host_block.tracing = false;
     for (int i = 0; i < HOST_BEYOND; i++)
         if (host_block.dynamic[host_block.dynamic_count + i] != 1e30f) host_fail("a write beyond the shared memory that was asked for");
+    host_check_copies();
 }
 
 /// Runs a kernel on `blocks` blocks of `threads` threads: launch(blocks, threads, [&] { kernel(…); }), each block with so many floats
@@ -322,6 +325,7 @@ static inline double float_of(unsigned long long bits) { double x; memcpy(&x, &b
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
 
+#include "host_tensor_cores.h"
 #ifdef HOST_TRACE
 #include "trace.h"
 #pragma clang attribute pop

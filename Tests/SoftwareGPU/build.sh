@@ -40,6 +40,6 @@ library libnvrtc.so.13 nvrtc.cpp libnvrtc.so.12
 "$here/build_cublaslt.sh" "$folder"
 ln -sf libcublasLt.so.13 "$folder/libcublasLt.so.12"
 # What libnvrtc compiles kernels with, beside it.
-for file in "$here/../KernelsCUDA/host.h" "$here/../KernelsCUDA/trace.h" "$here/module.h" "$here/entry.h"; do
+for file in "$here/../KernelsCUDA/host.h" "$here/../KernelsCUDA/trace.h" "$here/../KernelsCUDA/host_tensor_cores.h" "$here/module.h" "$here/entry.h"; do
     cmp -s "$file" "$folder/$(basename "$file")" || cp "$file" "$folder/"
 done
