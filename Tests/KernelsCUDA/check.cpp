@@ -57,6 +57,12 @@ namespace attention_backward {
 namespace decode_kernels {
 #include "decode.cu"
 }
+namespace decode_products {
+#include "decodeProducts.cu"
+}
+namespace decode_step {
+#include "decodeStep.cu"
+}
 namespace quantization {
 #include "quantization.cu"
 }
@@ -118,12 +124,16 @@ static unsigned up(long long n, long long unit) { return (unsigned)((n + unit - 
 #include "check_rows.h"
 #include "check_optimizers.h"
 #include "check_attention.h"
+#include "check_decode.h"
+#include "check_decode_step.h"
 
 int main() {
     check_pointwise();
     check_rows();
     check_optimizers();
     check_attention();
+    check_decode();
+    check_decode_step();
     if (failures) printf("%d FAILED\n", failures);
     return failures ? 1 : 0;
 }
