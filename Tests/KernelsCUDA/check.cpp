@@ -57,6 +57,12 @@ namespace attention_backward {
 namespace decode_kernels {
 #include "decode.cu"
 }
+namespace decode_products {
+#include "decodeProducts.cu"
+}
+namespace decode_step {
+#include "decodeStep.cu"
+}
 namespace quantization {
 #include "quantization.cu"
 }
@@ -138,6 +144,8 @@ static unsigned up(long long n, long long unit) { return (unsigned)((n + unit - 
 #include "check_optimizers.h"
 #include "check_attention.h"
 #include "check_flash.h"
+#include "check_decode.h"
+#include "check_decode_step.h"
 
 int main() {
     for (int type = 0; type < 2; type++)
@@ -153,6 +161,8 @@ int main() {
         }
     variant = {1, 0};
     check_flash();
+    check_decode();
+    check_decode_step();
     if (failures) printf("%d FAILED\n", failures);
     return failures ? 1 : 0;
 }

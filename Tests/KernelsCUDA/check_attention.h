@@ -1,4 +1,4 @@
-// Attention against the CPU's softmax over strips with float64 products around it, and decode against the CPU's.
+// Attention against the CPU's softmax over strips with float64 products around it.
 
 struct Case {
     int batch, heads, key_heads, dim, queries, keys, query_position, key_position, window, tile;
@@ -129,47 +129,6 @@ static void check_training_attention() {
     report("attention", 5e-6);
 }
 
-static void check_decode() {
-    const int batch = 2, heads = 4, key_heads = 2, capacity = 60;
-    for (int dim : {7, 64})
-        for (int type = 0; type < 3; type++)
-            for (int mode = 0; mode < 4; mode++) {
-                int count = mode == 0 ? 1 : mode == 1 ? 37 : capacity, newest = mode == 3 ? 20 : count - 1, row = key_heads * dim;
-                int n = batch * capacity * row, scales_count = batch * capacity * key_heads;
-                bool alibi = mode > 1;
-                float cap = mode % 2 ? 6.0f : 0.0f;
-                Floats keys = floats(n), values = floats(n), query = floats(batch * (heads * dim + 3), -2, 2);
-                Floats slopes = floats(heads, 0, 0.2), key_scales(scales_count), value_scales(scales_count);
-                std::vector<uint16_t> keys16(n), values16(n);
-                std::vector<int8_t> keys8(n), values8(n);
-                loom_to_bfloat16(keys.data(), keys16.data(), n);
-                loom_to_bfloat16(values.data(), values16.data(), n);
-                loom_quantize(keys.data(), keys8.data(), key_scales.data(), batch * capacity, row, dim);
-                loom_quantize(values.data(), values8.data(), value_scales.data(), batch * capacity, row, dim);
-                const void *k[] = {keys.data(), keys16.data(), keys8.data()};
-                const void *v[] = {values.data(), values16.data(), values8.data()};
-                const int sizes[] = {4, 2, 1};
-                Floats out(batch * heads * dim, NAN), want = out, scratch(heads * capacity);
-                for (int b = 0; b < batch; b++) {
-                    loom_ring ring = {type, (const char *)k[type] + b * capacity * row * sizes[type],
-                                      (const char *)v[type] + b * capacity * row * sizes[type], row,
-                                      key_scales.data() + b * capacity * key_heads, value_scales.data() + b * capacity * key_heads,
-                                      key_heads};
-                    loom_decode call = {&ring, count, newest, dim, heads / key_heads, 0.3f, cap};
-                    loom_attention_decode(
-                        &call, query.data() + b * (heads * dim + 3), alibi ? slopes.data() : nullptr, 0, heads, scratch.data(),
-                        want.data() + b * heads * dim);
-                }
-                decode_kernels::Ring ring = {heads, key_heads, dim, capacity, count, newest, heads * dim + 3, type, 0.3f, cap,
-                                             k[type], v[type], key_scales.data(), value_scales.data(),
-                                             alibi ? slopes.data() : nullptr};
-                launch({heads, batch, 1}, 128, [&] { decode_kernels::attention_decode(ring, query.data(), out.data()); });
-                compare(out, want);
-            }
-    report("attention_decode", 3e-6);
-}
-
 static void check_attention() {
     check_training_attention();
-    check_decode();
 }
