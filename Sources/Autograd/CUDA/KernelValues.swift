@@ -115,6 +115,46 @@ struct KernelProduct: BitwiseCopyable {
     }
 }
 
+/// `DecodeProduct` of the family `decodeProducts`.
+struct KernelDecodeProduct: BitwiseCopyable {
+    var m: Int64, n: Int64, k: Int64, group: Int64
+    var x: KernelArray, w: KernelArray
+    var scales: DeviceAddress
+    var y: KernelArray, bias: KernelArray
+    var alpha: Float, beta: Float
+    var split: Int32
+
+    init(_ p: MatrixProduct, split: Int) {
+        (m, n, k) = (Int64(p.m), Int64(p.n), Int64(p.k))
+        group = Int64(p.b.scales?.group ?? 1)
+        (x, w, y, bias) = (p.a.array, p.b.array, p.c.array, p.bias?.array ?? .none)
+        scales = p.b.scales?.values.deviceAddress ?? 0
+        (alpha, beta, self.split) = (p.alpha, p.beta, Int32(split))
+    }
+}
+
+/// `Ring` of the family `decode`.
+struct KernelRing: BitwiseCopyable {
+    var heads: Int64, keyHeads: Int64, dim: Int64, capacity: Int64, count: Int64, newest: Int64, qStride: Int64
+    var type: Int32
+    var scale: Float, softcap: Float
+    var keys: DeviceAddress, values: DeviceAddress
+    var keyScales: DeviceAddress, valueScales: DeviceAddress, slopes: DeviceAddress
+
+    init(_ call: DecodeCall, slopes: DeviceAddress) {
+        let query = call.query
+        (heads, keyHeads, dim) = (Int64(query.count), Int64(call.keys.columns / query.dim), Int64(query.dim))
+        (capacity, count, newest) = (Int64(call.keys.shape[1]), Int64(call.count), Int64(call.newest))
+        qStride = Int64(query.tensor.columns)
+        type = Int32(call.keys.array.type)
+        (scale, softcap) = (call.options.scale, call.options.softcap)
+        (keys, values) = (call.keys.deviceAddress, call.values.deviceAddress)
+        keyScales = call.keys.scales?.values.deviceAddress ?? 0
+        valueScales = call.values.scales?.values.deviceAddress ?? 0
+        self.slopes = slopes
+    }
+}
+
 /// `Update` of `adamw`.
 struct KernelUpdate: BitwiseCopyable {
     var p: DeviceAddress, g: DeviceAddress, m: DeviceAddress, v: DeviceAddress

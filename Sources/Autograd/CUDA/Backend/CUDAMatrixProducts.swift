@@ -1,6 +1,13 @@
 extension CUDABackend {
     public func multiplyMatrices(_ p: MatrixProduct) {
         guard p.m > 0, p.n > 0 else { return }
+        // A few rows are bound by reading the other factor.
+        let isWeight = !p.transposeA && p.transposeB && p.k > 0
+        if isWeight, p.m <= DecodeProductGeometry.mostRows {
+            var p = p
+            if p.a.dtype == .bfloat16, let shadow = p.b.shadow { p.b = shadow }
+            return decodeProduct(p)
+        }
         if p.b.dtype == .int8 || p.k == 0 { return plainProduct(p) }
         var p = p
         // The library multiplies one type by itself: activations in bfloat16 meet the weight's copy in it.

@@ -28,14 +28,13 @@ extension CUDASource {
             if (call.slopes) z -= call.slopes[head] * (float)(call.query_position + i - call.key_position - j);
             return z;
         }
+        DEVICE u64 stream_of(const Call &call) { return call.step ? call.dropout_stream + (*call.step << 16) : call.dropout_stream; }
         // What dropout multiplies a weight by.
         DEVICE float keep(const Call &call, Size b, Size head, Size i, Size j) {
             if (!(call.dropout > 0)) return 1;
             u64 row = ((call.first_example + (u64)b) * (u64)call.heads + (u64)head) * (u64)call.queries + (u64)i;
             u64 element = (row << 32) + (u64)(call.key_position + j);
-            u64 stream = call.dropout_stream;
-            if (call.step) stream += *call.step << 16;
-            return kept_element(element, call.dropout, call.dropout_key, stream) ? 1.0f / (1.0f - call.dropout) : 0.0f;
+            return kept_element(element, call.dropout, call.dropout_key, stream_of(call)) ? 1.0f / (1.0f - call.dropout) : 0.0f;
         }
         // The tiles of keys that a tile of queries from `first` on sees: low ..< high, in keys.
         DEVICE void seen_keys(const Call &call, Size first, Size *low, Size *high) {

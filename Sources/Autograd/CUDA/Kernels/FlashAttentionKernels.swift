@@ -67,7 +67,7 @@ extension CUDASource {
                     row += down, column += right;
                     u64 i = rows + (u64)(query + (SIGN > 0 ? row : column));
                     u64 element = (i << 32) + (u64)(call.key_position + key + (SIGN > 0 ? column : row));
-                    Numbers numbers = philox(element / 4, call.dropout_key, call.dropout_stream);
+                    Numbers numbers = philox(element / 4, call.dropout_key, stream_of(call));
                     four = 0;
                     #pragma unroll
                     for (int l = 0; l < 4; l++) four |= (u32)kept(numbers.lane[l], call.dropout) << l;
