@@ -1,7 +1,7 @@
 /// Matrix products by cuBLASLt: descriptors and algorithm of each shape are made once and kept.
 ///
 /// Results repeat: the same call gives the same bits each time, on one kind of GPU and one version of the library. NVIDIA promises
-/// that where one stream uses the handle and its workspace, as here ("Results reproducibility" in cuBLAS's manual), and schemes of
+/// that for `cublasLtMatmul` with a workspace of the caller's, used by one stream ("Results reproducibility" in cuBLAS's manual); schemes of
 /// reduction that could break it are not allowed (`Plan`). What a measurement may choose differently is the algorithm: see `tunes`.
 ///
 /// float32 is exact unless somebody sets NVIDIA_TF32_OVERRIDE or cuBLAS's own variables of emulation.
@@ -114,6 +114,7 @@ package final class CUDAProducts {
 
     /// The library's proposals, those it thinks fastest first.
     private func proposals(_ plan: Plan, _ call: Call) throws(CUDAError) -> [CUBLASLt.Algorithm] {
+        defer { withExtendedLifetime(plan) {} }
         let size = CUBLASLt.HeuristicResult.byteCount
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: size * Self.mostAlgorithms, alignment: 16)
         defer { memory.deallocate() }
@@ -146,6 +147,7 @@ package final class CUDAProducts {
 
     /// Whether an algorithm from disk may be used: the library takes it for this shape, and it repeats.
     private func accepts(_ algorithm: CUBLASLt.Algorithm, _ plan: Plan) -> Bool {
+        defer { withExtendedLifetime(plan) {} }
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: CUBLASLt.HeuristicResult.byteCount, alignment: 16)
         defer { memory.deallocate() }
         memory.initializeMemory(as: UInt8.self, repeating: 0)
@@ -169,6 +171,8 @@ package final class CUDAProducts {
 
     /// The library's status.
     func run(_ plan: Plan, _ algorithm: CUBLASLt.Algorithm, _ call: Call, _ outputs: Outputs) throws(CUDAError) -> Int32 {
+        // Handles do not keep what they are of.
+        defer { withExtendedLifetime(plan) {} }
         try plan.point(bias: outputs.bias, aux: outputs.aux, of: call)
         var alpha = call.alpha, beta = call.beta
         return algorithm.bytes.withUnsafeBytes {

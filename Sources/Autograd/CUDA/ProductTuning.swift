@@ -4,6 +4,8 @@ extension CUDAProducts {
     /// so nothing that the call names changes. Nil where there is no memory for that, or none of them ran.
     func fastest(of algorithms: [CUBLASLt.Algorithm], _ plan: Plan, _ call: Call) throws(CUDAError) -> CUBLASLt.Algorithm? {
         guard let scratch = try Scratch(call, session) else { return nil }
+        // Addresses do not keep it.
+        defer { withExtendedLifetime(scratch) {} }
         var best: (algorithm: CUBLASLt.Algorithm, seconds: Double)?
         let start = try CUDAEvent(session.driver), end = try CUDAEvent(session.driver)
         var running: [CUBLASLt.Algorithm] = []
