@@ -2,9 +2,9 @@
 // as fibers on one thread of the system.
 //
 // Threads run one after another on one stack until one must wait for others, at __syncthreads or in a warp's exchange of values;
-// that stack is then this thread's to its end, and the next threads get another. So a kernel that never waits costs plain calls. Warps come in an order
-// that chance gives, each as far ahead of the others as barriers let it, and a warp's lanes in another order at every turn: a kernel
-// that lacks a barrier it needs gives wrong results sooner or later.
+// that stack is then this thread's to its end, and the next threads get another. So a kernel that never waits costs plain calls.
+// Warps come in an order that chance gives, each as far ahead of the others as barriers let it, and a warp's lanes in another order
+// at every turn: a kernel that lacks a barrier it needs gives wrong results sooner or later.
 // Checked while running: that all threads of a block come to a barrier, and all lanes of a warp to an exchange. Shared memory is
 // filled with NaN before each block where it is dynamic; where a kernel declares it, it is what the block before left.
 // What this is not: memory of a device, its caches, its order of writes, and its versions of the functions of mathematics.
@@ -270,10 +270,12 @@ static void host_run_block() {
 }
 
 /// Runs a kernel on `blocks` blocks of `threads` threads: launch(blocks, threads, [&] { kernel(…); }), each block with so many floats
-/// of shared memory besides what the kernel declares.
-template <typename Body> static void launch(host_index blocks, int threads, Body body, int dynamic = HOST_DYNAMIC) {
+/// of shared memory besides what the kernel declares; as many as there are, and host_shared_bytes as it was, where none are named.
+template <typename Body> static void launch(host_index blocks, int threads, Body body, int dynamic = -1) {
     if (threads % 32 != 0 || threads > HOST_THREADS) host_fail("blocks are of whole warps, 256 threads at most");
-    if (dynamic < 0 || dynamic > HOST_DYNAMIC) host_fail("more shared memory than there is");
+    if (dynamic > HOST_DYNAMIC) host_fail("more shared memory than there is");
+    if (dynamic < 0) dynamic = HOST_DYNAMIC;
+    else host_shared_bytes = 4 * (unsigned)dynamic;
     host_block.threads = threads;
     host_block.dynamic_count = dynamic;
     for (int i = 0; i < HOST_BEYOND; i++) host_block.dynamic[dynamic + i] = 1e30f;

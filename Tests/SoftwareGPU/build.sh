@@ -37,9 +37,12 @@ library() {  # FILE SOURCE LINK: one that uses the driver's
     ln -sf "$1" "$folder/$3"
 }
 library libnvrtc.so.13 nvrtc.cpp libnvrtc.so.12
-"$here/build_cublaslt.sh" "$folder"
-ln -sf libcublasLt.so.13 "$folder/libcublasLt.so.12"
+# Matrix products are built by a script of their own, and left out where that finds no OpenBLAS.
+if [ -e "$here/build_cublaslt.sh" ]; then
+    "$here/build_cublaslt.sh" "$folder" || [ $? -eq 75 ]
+    [ ! -e "$folder/libcublasLt.so.13" ] || ln -sf libcublasLt.so.13 "$folder/libcublasLt.so.12"
+fi
 # What libnvrtc compiles kernels with, beside it.
-for file in "$here/../KernelsCUDA/host.h" "$here/../KernelsCUDA/trace.h" "$here/../KernelsCUDA/host_tensor_cores.h" "$here/module.h" "$here/entry.h"; do
+for file in "$here"/../KernelsCUDA/host*.h "$here/../KernelsCUDA/trace.h" "$here/module.h" "$here/entry.h"; do
     cmp -s "$file" "$folder/$(basename "$file")" || cp "$file" "$folder/"
 done

@@ -173,6 +173,18 @@ static void check_update() {
     EXPECT(info.result == CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED && info.errorNode);
     OK(d.cuGraphLaunch(executable, d.stream));
     EXPECT(d.read(x, 1)[0] == 10);
+
+    // Launches of one graph come one after another, in whatever streams.
+    CUstream second;
+    OK(d.cuStreamCreate(&second, 1));
+    for (int round = 0; round < 20; round++) {
+        OK(d.cuGraphExecUpdate_v2(executable, captured(d, x, 2, 3, 0), &info));
+        OK(d.cuGraphLaunch(executable, d.stream));
+        OK(d.cuGraphExecUpdate_v2(executable, captured(d, x, 5, 1, 0), &info));
+        OK(d.cuGraphLaunch(executable, second));
+        OK(d.cuStreamSynchronize(second));
+        EXPECT(d.read(x, 1)[0] == 10);
+    }
 }
 
 static void check_freed_graph() {

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -167,7 +169,12 @@ nvrtcResult nvrtcVersion(int *major, int *minor) {
     uint64_t hash = 0xcbf29ce484222325;
     std::string all;
     for (auto &word : command()) all += word + " ";
-    for (auto name : {"host.h", "trace.h", "entry.h", "module.h"}) all += contents(own_folder() + "/" + name);
+    std::vector<std::string> headers;
+    std::error_code unread;
+    for (auto &file : std::filesystem::directory_iterator(own_folder(), unread))
+        if (file.path().extension() == ".h") headers.push_back(file.path().string());
+    std::sort(headers.begin(), headers.end());
+    for (auto &header : headers) all += contents(header);
     for (unsigned char byte : all) hash = (hash ^ byte) * 0x100000001b3;
     *major = 13;
     *minor = 1000 + (int)(hash % 1000000);
