@@ -16,7 +16,9 @@ for file in "$root"/Sources/Kernels/*.c; do
     [ "$object" -nt "$file" ] || clang -O2 -std=c17 -I "$root/Sources/Kernels/include" -c "$file" -o "$object"
 done
 # No contraction, as for the device: only a kernel's own fma fuses. No fortified longjmp: fibers jump between stacks.
-clang++ -O1 -std=c++17 -ffp-contract=off -U_FORTIFY_SOURCE -Wall -Werror -Wno-unused-function -Wno-sign-compare \
-    -Wno-unused-const-variable -Wno-deprecated-declarations ${CHECK_FLAGS:-} -I "$root/Sources/Kernels/include" -I "$build/kernels" \
+# A load of four elements from an address that is no multiple of its size stops the check, as it would stop a device.
+clang++ -O1 -std=c++17 -ffp-contract=off -U_FORTIFY_SOURCE -fsanitize=alignment -fsanitize-trap=alignment -Wall -Werror \
+    -Wno-unused-function -Wno-sign-compare -Wno-unused-const-variable -Wno-deprecated-declarations ${CHECK_FLAGS:-} \
+    -I "$root/Sources/Kernels/include" -I "$build/kernels" \
     "$here/check.cpp" "$build"/c/*.o -lm -lpthread -o "$build/check"
 "$build/check"
