@@ -110,6 +110,11 @@ static void check_elementwise() {
     elements(7 * 4, [&] { fill_columns(y, 2, 7, 11, 5, 4); });
     loom_fill_rows(z.data() + 5, 2, 7, 4, 11);
     compare(y, z);
+    Typed fours(Floats(5 * 16, 0.5f));
+    z = fours.values();
+    elements(5 * 8, [&] { fill_columns(fours, 2, 5, 16, 4, 8); });
+    loom_fill_rows(z.data() + 4, 2, 5, 8, 16);
+    compare(fours, z);
     report("fill ... scaled_sum", 2e-7);
 
     // Types may differ from one array to the next.

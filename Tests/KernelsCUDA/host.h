@@ -270,12 +270,10 @@ static void host_run_block() {
 }
 
 /// Runs a kernel on `blocks` blocks of `threads` threads: launch(blocks, threads, [&] { kernel(…); }), each block with so many floats
-/// of shared memory besides what the kernel declares; as many as there are, and host_shared_bytes as it was, where none are named.
-template <typename Body> static void launch(host_index blocks, int threads, Body body, int dynamic = -1) {
+/// of shared memory besides what the kernel declares.
+template <typename Body> static void launch(host_index blocks, int threads, Body body, int dynamic = HOST_DYNAMIC) {
     if (threads % 32 != 0 || threads > HOST_THREADS) host_fail("blocks are of whole warps, 256 threads at most");
-    if (dynamic > HOST_DYNAMIC) host_fail("more shared memory than there is");
-    if (dynamic < 0) dynamic = HOST_DYNAMIC;
-    else host_shared_bytes = 4 * (unsigned)dynamic;
+    if (dynamic < 0 || dynamic > HOST_DYNAMIC) host_fail("more shared memory than there is");
     host_block.threads = threads;
     host_block.dynamic_count = dynamic;
     for (int i = 0; i < HOST_BEYOND; i++) host_block.dynamic[dynamic + i] = 1e30f;

@@ -19,6 +19,8 @@ done
 trace=()
 [ -z "${TRACE:-}" ] || trace=(-DHOST_TRACE -fsanitize=thread -fno-sanitize-link-runtime -mllvm -tsan-instrument-func-entry-exit=0)
 [ "${TRACE:-}" != strict ] || trace+=(-DHOST_TRACE_STRICT)
+# A load of four elements from an address that is no multiple of its size stops the check, as it would stop a device.
+[ -n "${TRACE:-}" ] || trace=(-fsanitize=alignment -fsanitize-trap=alignment)
 # No contraction, as for the device: only a kernel's own fma fuses.
 clang++ -O1 -std=c++17 -ffp-contract=off -Wall -Werror -Wno-unused-function -Wno-sign-compare \
     -Wno-unused-const-variable -Wno-deprecated-declarations "${trace[@]}" ${CHECK_FLAGS:-} -I "$root/Sources/Kernels/include" -I "$build/kernels" \

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Trains the same configs on the CPU and on the software GPU and holds the two together: train.py FOLDER RUNNER [all] [STEPS]
+
+FOLDER has what build.sh builds, RUNNER is the program. With `all`, every small config; otherwise a few that cover every kernel.
+What is checked: losses and gradient norms step by step, in float32 and in bfloat16; steps that are replayed and steps that are not;
+dropout; checkpoints that move between devices; samples, evaluation, the KV cache, the benchmark; what is said when memory runs out,
+when a kernel fails, when a library is missing. Exit status 1 on a difference.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+folder, runner = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+everything = "all" in sys.argv[3:]
+numbers = [int(argument) for argument in sys.argv[3:] if argument.isdigit()]
+steps = numbers[0] if numbers else 6
+root = pathlib.Path(__file__).resolve().parents[2]
+scratch = pathlib.Path(tempfile.mkdtemp(prefix="loom-software-gpu-"))
+failures = 0
+# float32: what the issue of moving between devices allows. bfloat16 has 8 bits of mantissa: losses of some 7 nats differ by hundredths.
+BANDS = {"float32": 1e-4, "tf32": 5e-3, "bfloat16": 3e-2}
+
+
+def environment(**extra):
+    found = dict(os.environ, LD_LIBRARY_PATH=str(folder), LOOM_CUDA_CACHE=str(folder / "cache"), LOOM_SOFTWARE_GPU_MULTIPROCESSORS="1")
+    for name in ("LOOM_SOFTWARE_GPU_FAIL", "LOOM_SOFTWARE_GPU_MEMORY", "LOOM_CUDA_LIBRARIES"):
+        found.pop(name, None)
+    found.update(extra)
+    return found
+
+
+def run(*arguments, expect=0, **extra):
+    done = subprocess.run([runner, *map(str, arguments)], cwd=root, env=environment(**extra), capture_output=True, text=True)
+    if expect is not None and done.returncode != expect:
+        fail(f"{' '.join(map(str, arguments))}: status {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}")
+    return done
+
+
+def fail(text):
+    global failures
+    failures += 1
+    print(f"FAILED: {text}", flush=True)
+
+
+def tiny(config, count, context=32, *extra):
+    settings = [
+        f"model.context={context}", "model.layers=2", f"train.steps={count}", "train.batch=2", "train.grad_accumulation=2",
+        f"train.eval_interval={count}", "train.eval_batches=1", "train.log_interval=1", "train.sample_tokens=0", "data.characters=60000",
+        "data.source=stories", *extra]
+    return [f"configs/{config}.json", "--seed", "1", *(part for setting in settings for part in ("--set", setting))]
+
+
+def metrics(path):
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def train(name, device, command, **extra):
+    out = scratch / f"{name}-{device}"
+    run("train", *command, "--device", device, "--out", out, **extra)
+    return metrics(out) if (out / "metrics.jsonl").exists() else []
+
+
+def together(name, command, precision="float32"):
+    """Trains on both and compares; the largest difference of a loss."""
+    cpu = train(name, "cpu", command)
+    gpu = train(f"{name}-{precision}", "cuda", [*command, "--set", f"train.precision={precision}"])
+    if len(cpu) != len(gpu) or not cpu:
+        return fail(f"{name}: {len(cpu)} lines of metrics on the CPU, {len(gpu)} on the GPU")
+    worst = max(abs(a["train_loss"] - b["train_loss"]) for a, b in zip(cpu, gpu))
+    worst = max(worst, abs(cpu[-1]["val_loss"] - gpu[-1]["val_loss"]))
+    norms = max(abs(a["grad_norm"] / b["grad_norm"] - 1) for a, b in zip(cpu, gpu))
+    band = BANDS[precision]
+    if not worst <= band or not norms <= band * 10:
+        fail(f"{name} in {precision}: losses differ by {worst:.2e} (of {band:.0e}), gradient norms by {norms:.2e}")
+    print(f"{name:24} {precision:9} {len(cpu):3} steps  loss {cpu[0]['train_loss']:.3f} → {cpu[-1]['train_loss']:.3f}"
+          f"  largest difference {worst:.1e}, of a gradient's norm {norms:.1e}", flush=True)
+
+
+def configs():
+    few = [("gqa-rope", 32), ("nanochat-small", 80), ("gemma2-small", 80)]
+    if not everything:
+        return few
+    windowed = {"gemma2-small", "mistral-small", "mixtral-small", "nanochat-small", "sliding-window"}
+    names = ["alibi", "gemma2-small", "gpt1-small", "gqa-rope", "lecture", "llama-small", "mistral-small", "mixtral-small", "mqa",
+             "nanochat-small", "nanogpt-cpu", "nanogpt-baby", "qk-norm", "qwen3-small", "relu2", "rmsnorm", "rope", "sliding-window",
+             "small", "softcap", "swiglu", "value-embeddings"]
+    return [(name, 80 if name in windowed else 32) for name in names]
+
+
+def losses():
+    for config, context in configs():
+        for precision in ("float32", "bfloat16"):
+            together(config, tiny(config, steps, context), precision)
+    together("gqa-rope-tf32", tiny("gqa-rope", 3), "tf32")
+    # Heads of 64 and 128 dimensions go over tensor cores in bfloat16.
+    for dim in (64, 128):
+        shape = [f"model.attention.head_dim={dim}", "model.attention.heads=2", "model.attention.kv_heads=1"]
+        together(f"gqa-rope-{dim}", tiny("gqa-rope", 4, 72, *shape), "bfloat16")
+    # The same masks in every micro-batch, whether a step is replayed or not.
+    together("dropout", tiny("small", max(steps, 5), 32, "model.attention.dropout=0.2", "model.mlp.dropout=0.1"))
+    # Windows that end with their documents: the number of targets that count changes, so no step is replayed.
+    together("isolated", tiny("gqa-rope", 3, 32, "data.documents=isolated"))
+
+
+def moving():
+    """A run goes on where another device left it."""
+    whole = metrics_of_cpu = train("whole", "cpu", tiny("gqa-rope", 4))
+    for first, second in (("cuda", "cpu"), ("cpu", "cuda")):
+        out = scratch / f"moved-{first}"
+        run("train", *tiny("gqa-rope", 4), "--set", "train.precision=float32", "--set", "train.steps=2", "--device", first, "--out", out)
+        run("train", out, "--resume", "--set", "train.steps=4", "--device", second)
+        moved = metrics(out)
+        if len(moved) != 4 or any(abs(a["train_loss"] - b["train_loss"]) > 1e-4 for a, b in zip(whole, moved)):
+            fail(f"begun on {first} and continued on {second}: other losses")
+    trained = scratch / "moved-cuda"
+    answers = {}
+    for device in ("cpu", "cuda"):
+        text = run("sample", trained, "--ids", "1,2,3", "--tokens", "12", "--greedy", "--device", device).stdout
+        loss = json.loads(run("eval", trained, "--device", device, "--json").stdout)["loss"]
+        answers[device] = (text, loss)
+        for extra in (["--no-cache"], ["--kv", "bfloat16"], ["--kv", "int8"], ["--weights", "int8"], ["--samples", "3"]):
+            other = run("sample", trained, "--ids", "1,2,3", "--tokens", "12", "--greedy", "--device", device, *extra).stdout
+            if extra == ["--no-cache"] and other != text:
+                fail(f"{device}: other tokens without the cache")
+            answers[device + " ".join(extra)] = other
+    if answers["cpu"][0] != answers["cuda"][0] or abs(answers["cpu"][1] - answers["cuda"][1]) > 1e-4:
+        fail(f"the same weights say other things: {answers['cpu']}, {answers['cuda']}")
+    for extra in ("--weights int8", "--samples 3", "--kv bfloat16"):
+        if answers["cpu" + extra] != answers["cuda" + extra]:
+            fail(f"sample {extra}: other tokens on the GPU")
+    kv = json.loads(run("kv", "configs/gqa-rope.json", "--set", "model.layers=2", "--context", "64", "--dtype", "all", "--device", "cuda",
+                        "--json").stdout)
+    for row in kv[0]["measurements"]:
+        if row["formula_bytes"] != row["allocated_bytes"] or row["decode_tokens_per_second"] <= 0:
+            fail(f"kv: {row}")
+    bench = json.loads(run("bench", *tiny("gqa-rope", 2)[:1], "--set", "model.layers=1", "--set", "model.context=16", "--set", "train.batch=1",
+                           "--steps", "2", "--device", "cuda", "--json").stdout)
+    if bench["bytes_allocated_after_first_step"] != 0 or bench["device"].split()[0] != "Software":
+        fail(f"bench: {bench['bytes_allocated_after_first_step']} bytes after the first step on {bench['device']}")
+    print("checkpoints move, samples and losses agree, kv and bench run", flush=True)
+
+
+def mistakes():
+    """What is said, in one line, when the device fails; nothing half written stays."""
+    def refused(what, done, *words):
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
+        if done.returncode not in (1, 2) or len(lines) != 1 or not all(word in lines[0] for word in words):
+            fail(f"{what}: status {done.returncode}: {done.stderr.strip()[-500:]}")
+
+    command = [*tiny("gqa-rope", 4), "--device", "cuda"]
+    refused("memory", run("train", *command, "--out", scratch / "small", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(16 << 20)), "GiB", "train.batch")
+    # Enough for what can be counted beforehand, and not for the step.
+    refused("memory in a step", run("train", *command, "--out", scratch / "tight", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(44 << 20)),
+            "out of memory", "train.batch")
+    out = scratch / "failing"
+    done = run("train", *command, "--set", "train.eval_interval=1", "--out", out, expect=None, LOOM_SOFTWARE_GPU_FAIL="cuLaunchKernel:900:719")
+    refused("launch", done, "GPU failed")
+    for checkpoint in out.glob("checkpoints/*"):
+        if not (checkpoint / "state.json").exists():
+            fail(f"{checkpoint} is half written")
+    refused("device", run("sample", scratch / "moved-cuda", "--device", "cuda", expect=None, LOOM_SOFTWARE_GPU_FAIL="cuCtxSetCurrent:1:101"), "cuCtxSetCurrent")
+    for library, word in (("libnvrtc.so.13", "nvidia-cuda-nvrtc"), ("libcublasLt.so.13", "nvidia-cublas"), ("libcuda.so.1", "driver")):
+        part = scratch / f"without-{library}"
+        shutil.copytree(folder, part, symlinks=True, ignore=shutil.ignore_patterns("cache"))
+        for name in part.glob(library.split(".so")[0] + ".so*"):
+            name.unlink()
+        refused(library, run("train", *command, "--out", scratch / "none", expect=None, LD_LIBRARY_PATH=str(part)), word)
+    print("failures are said in a line", flush=True)
+
+
+try:
+    losses()
+    moving()
+    mistakes()
+finally:
+    shutil.rmtree(scratch, ignore_errors=True)
+print(f"{failures} FAILED" if failures else "the software GPU trains as the CPU does")
+sys.exit(1 if failures else 0)
