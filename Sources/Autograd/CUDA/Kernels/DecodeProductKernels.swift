@@ -73,7 +73,8 @@ extension CUDASource {
                     float ws[L::TOGETHER][L::STEP], scales[L::TOGETHER], xs[L::STEP];
                     UNROLLED for (int r = 0; r < L::TOGETHER; r++) {
                         widen(step_of<L::STEP>(loaded.w[l][r], s), ws[r]);
-                        if (TYPE == INT8) scales[r] = p.scales[min(first + r, p.n - 1) * groups + (u32)column / group];
+                        // Any column of the step will do, and which one decides whether the compiler spills.
+                        if (TYPE == INT8) scales[r] = p.scales[min(first + r, p.n - 1) * groups + (u32)(XS == 8 ? column - s * L::STEP : column) / group];
                     }
                     UNROLLED for (int x = 0; x < XS; x++) {
                         if constexpr (XS == 1) {
