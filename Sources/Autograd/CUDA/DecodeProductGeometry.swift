@@ -27,7 +27,7 @@ package struct DecodeProductGeometry: Equatable, Sendable {
         let isWhole = k % width == 0 && (type != .int8 || group % width == 0 || group >= k)
         guard aligned, isWhole, m <= Self.mostRows else {
             (kernel, split) = ("decode_product_any", 1)
-            geometry = Self.launch(units: n, warps: 8, multiprocessors: multiprocessors)
+            geometry = Self.launch(blocks: (n - 1) / 8 + 1, warps: 8, multiprocessors: multiprocessors)
             return
         }
         let rows = [1, 2, 4, 8].first { m <= $0 } ?? Self.mostRows
@@ -40,12 +40,12 @@ package struct DecodeProductGeometry: Equatable, Sendable {
         // Small blocks spread few rows over more multiprocessors.
         let all = min(units, Self.fullWarps) * split
         let warps = max(split, all >= Self.fullWarps ? 8 : all >= Self.fullWarps / 2 ? 4 : 2)
-        geometry = Self.launch(units: (units - 1) / (warps / split) + 1, warps: warps, blockUnits: 1, multiprocessors: multiprocessors)
+        geometry = Self.launch(blocks: (units - 1) / (warps / split) + 1, warps: warps, multiprocessors: multiprocessors)
     }
 
-    /// Blocks for so many units, a unit a warp or a block; kernels stride over the rest.
-    private static func launch(units: Int, warps: Int, blockUnits: Int? = nil, multiprocessors: Int) -> LaunchGeometry {
-        let blocks = (units - 1) / (blockUnits ?? warps) + 1
-        return LaunchGeometry(blocks: (min(blocks, min(max(1, multiprocessors), 1 << 16) * 128 / warps), 1, 1), threads: warps * 32)
+    /// At most so many blocks that the device is full several times over; kernels stride over the rest.
+    private static func launch(blocks: Int, warps: Int, multiprocessors: Int) -> LaunchGeometry {
+        let most = min(max(1, multiprocessors), 1 << 16) * 128 / warps
+        return LaunchGeometry(blocks: (min(blocks, most), 1, 1), threads: warps * 32)
     }
 }

@@ -48,36 +48,45 @@ extension CUDASource {
             template <int TYPE, int X_TYPE, int XS> struct Loaded {
                 enum {
                     WIDTH = 16 / Stored<TYPE>::SIZE, TOGETHER = XS < 4 ? 1 : 2,
-                    LOADS = XS == 16 && TYPE != BFLOAT16 ? 1 : 4 / TOGETHER,  // as many as registers hold
-                    COUNT = XS * TOGETHER
+                    LOADS = XS == 8 || (XS == 16 && TYPE != BFLOAT16) ? 1 : 4 / TOGETHER,  // as many as registers hold
+                    COUNT = XS * TOGETHER,
+                    // Columns widened at a time.
+                    STEP = TYPE == FLOAT32 || (TYPE == BFLOAT16 && X_TYPE == FLOAT32 && XS == 8) ? 4 : 8, STEPS = WIDTH / STEP
                 };
                 Piece<TYPE, WIDTH> w[LOADS][TOGETHER];
                 Piece<X_TYPE, WIDTH> x[XS == 1 ? LOADS : 1];
             };
+            template <int STEP, int TYPE, int WIDTH> DEVICE Piece<TYPE, STEP> step_of(const Piece<TYPE, WIDTH> &piece, int s) {
+                Piece<TYPE, STEP> part;
+                UNROLLED for (int i = 0; i < Piece<TYPE, STEP>::WORDS; i++) part.words[i] = piece.words[s * Piece<TYPE, STEP>::WORDS + i];
+                return part;
+            }
             // Adds their products to sums [XS, TOGETHER]. WHOLE: no lane's columns lie past the end.
             template <bool WHOLE, int TYPE, int X_TYPE, int XS>
             DEVICE void add_products(
                 const DecodeProduct &p, const Loaded<TYPE, X_TYPE, XS> &loaded, Size c, Size first, u32 group, Size groups, float *sums) {
                 typedef Loaded<TYPE, X_TYPE, XS> L;
-                UNROLLED for (int l = 0; l < L::LOADS; l++) {
-                    const Size column = (c + l * p.split * 32) * L::WIDTH;
+                UNROLLED for (int i = 0; i < L::LOADS * L::STEPS; i++) {
+                    const int l = i / L::STEPS, s = i % L::STEPS;
+                    const Size column = (c + l * p.split * 32) * L::WIDTH + s * L::STEP;
                     if (!WHOLE && column >= p.k) continue;
-                    float ws[L::TOGETHER][L::WIDTH], scales[L::TOGETHER], xs[L::WIDTH];
+                    float ws[L::TOGETHER][L::STEP], scales[L::TOGETHER], xs[L::STEP];
                     UNROLLED for (int r = 0; r < L::TOGETHER; r++) {
-                        widen(loaded.w[l][r], ws[r]);
-                        if (TYPE == INT8) scales[r] = p.scales[min(first + r, p.n - 1) * groups + (u32)column / group];
+                        widen(step_of<L::STEP>(loaded.w[l][r], s), ws[r]);
+                        // Any column of the step will do, and which one decides whether the compiler spills.
+                        if (TYPE == INT8) scales[r] = p.scales[min(first + r, p.n - 1) * groups + (u32)(XS == 8 ? column - s * L::STEP : column) / group];
                     }
-                    UNROLLED for (int i = 0; i < XS; i++) {
+                    UNROLLED for (int x = 0; x < XS; x++) {
                         if constexpr (XS == 1) {
-                            widen(loaded.x[l], xs);
+                            widen(step_of<L::STEP>(loaded.x[l], s), xs);
                         } else {
-                            Piece<X_TYPE, L::WIDTH> row;
-                            load_piece<true, false>(row, p.x.data, min((Size)i, p.m - 1) * p.k + column, L::WIDTH);
+                            Piece<X_TYPE, L::STEP> row;
+                            load_piece<true, false>(row, p.x.data, min((Size)x, p.m - 1) * p.k + column, L::STEP);
                             widen(row, xs);
                         }
                         UNROLLED for (int r = 0; r < L::TOGETHER; r++) {
-                            float &to = sums[i * L::TOGETHER + r], sum = TYPE == INT8 ? 0.0f : to;
-                            UNROLLED for (int e = 0; e < L::WIDTH; e++) sum = fmaf(xs[e], ws[r][e], sum);
+                            float &to = sums[x * L::TOGETHER + r], sum = TYPE == INT8 ? 0.0f : to;
+                            UNROLLED for (int e = 0; e < L::STEP; e++) sum = fmaf(xs[e], ws[r][e], sum);
                             to = TYPE == INT8 ? fmaf(scales[r], sum, to) : sum;
                         }
                     }
