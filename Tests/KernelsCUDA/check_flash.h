@@ -191,7 +191,7 @@ template <int D> static void check_flash_dim() {
         {2, 2, 2, 70, 70, 0, 0, all, 8, 0.1f, true, false},    // all at once
         {1, 2, 1, 9, 150, 141, 0, all, 0, 0.1f, false, false},  // queries after a past
         {1, 1, 1, 30, 100, 77, 7, 40, 0, 0.3f, true, false},   // a ring's past: blocks of random numbers do not meet tiles
-        {1, 2, 1, 5, 100, 120, 0, all, 0, 0, false, false},    // keys end before the queries' positions
+        {1, 2, 1, 5, 100, 200, 0, all, 0, 0, false, false},    // keys end before the queries' positions
         {1, 1, 1, 40, 120, 33, 0, 3, 0, 0, false, false},      // a warp whose tile's corner alone is seen
         {1, 1, 1, 160, 160, 0, 0, 1, 0, 0, false, false},      // the last query that sees a tile begins another
         {1, 1, 1, 10, 6, 0, 4, all, 0, 0, false, false},       // queries that see nothing
