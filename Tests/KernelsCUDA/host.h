@@ -307,6 +307,8 @@ template <typename T> static T __shfl_xor_sync(unsigned, T value, int mask) {
     return host_exchange(value, (host_block.current % 32) ^ mask);
 }
 
+static inline void __syncwarp() { host_exchange(0, host_block.current % 32); }
+
 template <typename T> static T atomicAdd(T *to, T value) {
     T old = *to;
     *to += value;

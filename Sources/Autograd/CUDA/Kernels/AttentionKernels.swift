@@ -105,6 +105,7 @@ extension CUDASource {
                             if (weight != 0) weight *= keep(call, b, head, first + i, start + j);
                             weights[i * (tile + 1) + j] = weight;
                         }
+                        __syncwarp();  // all lanes have read tops[i]
                         if (j == 0) {
                             float factor = old == -INFINITY ? 0.0f : expf(old - top);
                             factors[i] = factor;
