@@ -99,7 +99,10 @@ extension CUDASource {
 
     /// Attention forward on tensor cores in bfloat16, for head dimensions of 64 and 128 (FlashAttention-2, Dao 2023,
     /// arXiv:2307.08691): what `attention` computes, with weights rounded to bfloat16 before they meet the values. Sums, softmax
-    /// and lse are float32. Rows must begin at addresses that 16 divides (`FlashAttentionTiles.fits`).
+    /// and lse are float32. Rows must begin at addresses that 16 divides (`FlashAttentionTiles.fits`); the call's `tile` is not used.
+    ///
+    /// The same instructions on every architecture from sm_80 on: Hopper's own products, which read both operands from shared memory
+    /// for four warps at once (wgmma), are not used.
     static let flashAttention = CUDASource(
         name: "flash_attention",
         body: attentionShared + tensorCores + flashShared + #"""

@@ -69,8 +69,8 @@ extension CUDASource {
         typedef unsigned short BFloat16;
 
         // A tile in shared memory, at an address that 256 divides: rows of D elements in chunks of 16 bytes, chunk c of row r at place
-        // c ^ (r mod 8). Eight rows below one another have any chunk in different banks, and so has a row its chunks. From the
-        // place of an even chunk c or of c + 1, that of 2k further on is one exclusive or with k << 5, where c < 2.
+        // c ^ (r mod 8). Eight rows below one another have any chunk in different banks, and so has a row its chunks. Where c < 2,
+        // the address of chunk c + 2k is that of chunk c, exclusive or k << 5.
         template <int D> DEVICE u32 place(int row, int chunk) { return row * (2 * D) + ((chunk ^ (row & 7)) << 4); }
 
         // Starts to copy rows first ..< first + ROWS, those from `rows` on as zeros. Rows begin at addresses that 16 divides.
