@@ -21,6 +21,7 @@ steps = numbers[0] if numbers else 6
 root = pathlib.Path(__file__).resolve().parents[2]
 scratch = pathlib.Path(tempfile.mkdtemp(prefix="loom-software-gpu-"))
 failures = 0
+on_cpu = {}
 # float32: what the issue of moving between devices allows. bfloat16 has 8 bits of mantissa: losses of some 7 nats differ by hundredths.
 BANDS = {"float32": 1e-4, "tf32": 5e-3, "bfloat16": 3e-2}
 
@@ -66,7 +67,9 @@ def train(name, device, command, **extra):
 
 def together(name, command, precision="float32"):
     """Trains on both and compares; the largest difference of a loss."""
-    cpu = train(name, "cpu", command)
+    if name not in on_cpu:
+        on_cpu[name] = train(name, "cpu", command)
+    cpu = on_cpu[name]
     gpu = train(f"{name}-{precision}", "cuda", [*command, "--set", f"train.precision={precision}"])
     if len(cpu) != len(gpu) or not cpu:
         return fail(f"{name}: {len(cpu)} lines of metrics on the CPU, {len(gpu)} on the GPU")
@@ -108,7 +111,7 @@ def losses():
 
 def moving():
     """A run goes on where another device left it."""
-    whole = metrics_of_cpu = train("whole", "cpu", tiny("gqa-rope", 4))
+    whole = train("whole", "cpu", tiny("gqa-rope", 4))
     for first, second in (("cuda", "cpu"), ("cpu", "cuda")):
         out = scratch / f"moved-{first}"
         run("train", *tiny("gqa-rope", 4), "--set", "train.precision=float32", "--set", "train.steps=2", "--device", first, "--out", out)
@@ -135,7 +138,7 @@ def moving():
     kv = json.loads(run("kv", "configs/gqa-rope.json", "--set", "model.layers=2", "--context", "64", "--dtype", "all", "--device", "cuda",
                         "--json").stdout)
     for row in kv[0]["measurements"]:
-        if row["formula_bytes"] != row["allocated_bytes"] or row["decode_tokens_per_second"] <= 0:
+        if row["kv_bytes"] != row["kv_bytes_allocated"] or row["decode_tokens_per_second"] <= 0:
             fail(f"kv: {row}")
     bench = json.loads(run("bench", *tiny("gqa-rope", 2)[:1], "--set", "model.layers=1", "--set", "model.context=16", "--set", "train.batch=1",
                            "--steps", "2", "--device", "cuda", "--json").stdout)
