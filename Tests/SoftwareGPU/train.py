@@ -150,19 +150,17 @@ def moving():
 def mistakes():
     """What is said, in one line, when the device fails; nothing half written stays."""
     def refused(what, done, *words):
-        lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
+        lines = [line for line in done.stderr.splitlines() if not line.startswith(("note:", "software GPU:"))]
         if done.returncode not in (1, 2) or len(lines) != 1 or not all(word in lines[0] for word in words):
             fail(f"{what}: status {done.returncode}: {done.stderr.strip()[-500:]}")
 
     command = [*tiny("gqa-rope", 4), "--device", "cuda"]
-    refused("memory", run("train", *command, "--out", scratch / "small", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(16 << 20)), "GiB", "train.batch")
-    # Enough for what can be counted beforehand, and not for the step.
-    refused("memory in a step", run("train", *command, "--out", scratch / "tight", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(44 << 20)),
-            "out of memory", "train.batch")
+    refused("memory", run("train", *command, "--out", scratch / "small", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(48 << 20)), "out of memory",
+            "train.batch")
     out = scratch / "failing"
     done = run("train", *command, "--set", "train.eval_interval=1", "--out", out, expect=None, LOOM_SOFTWARE_GPU_FAIL="cuLaunchKernel:900:719")
     refused("launch", done, "GPU failed")
-    for checkpoint in out.glob("checkpoints/*"):
+    for checkpoint in (out / "checkpoints").iterdir() if (out / "checkpoints").exists() else []:
         if not (checkpoint / "state.json").exists():
             fail(f"{checkpoint} is half written")
     refused("device", run("sample", scratch / "moved-cuda", "--device", "cuda", expect=None, LOOM_SOFTWARE_GPU_FAIL="cuCtxSetCurrent:1:101"), "cuCtxSetCurrent")

@@ -67,9 +67,12 @@ public final class CUDABackend: Backend {
         putOff = Sum(a: a.array, b: b.array, y: y.array, count: y.count)
     }
 
-    /// The operands of the sum that waits, where `x` is what it goes to: the caller then adds them.
+    /// The operands of the sum that waits, where `x` is what it goes to: the caller then adds them. Their memory may have gone to the
+    /// output by now, which the kernel bears, as it reads a row before it writes it; not to the statistics of short rows.
     func takeSum(for x: Tensor) -> (a: KernelArray, b: KernelArray)? {
-        guard let sum = putOff, sum.y.address == x.deviceAddress, sum.y.type == x.array.type, sum.count == x.count else { return nil }
+        guard let sum = putOff, x.columns >= 64, sum.y.address == x.deviceAddress, sum.y.type == x.array.type, sum.count == x.count else {
+            return nil
+        }
         putOff = nil
         return (sum.a, sum.b)
     }

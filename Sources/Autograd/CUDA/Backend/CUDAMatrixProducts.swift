@@ -13,7 +13,11 @@ extension CUDABackend {
         // The library multiplies one type by itself: activations in bfloat16 meet the weight's copy in it.
         let type: DType = p.a.dtype == .bfloat16 ? .bfloat16 : .float32
         p.b = operand(p.b, type)
-        guard type == .bfloat16 || p.c.dtype == .float32 else { return inFloat32(p.c) { p.c = $0; multiplyMatrices(p) } }
+        guard type == .bfloat16 || p.c.dtype == .float32 else {
+            return inFloat32(p.c) {
+                p.c = $0; multiplyMatrices(p)
+            }
+        }
         let bias = p.bias.map { operand($0, p.c.dtype) }
         func matrix(_ tensor: Tensor, _ columns: Int) -> CUDAProducts.Matrix {
             CUDAProducts.Matrix(tensor.deviceAddress, tensor.dtype, stride: columns)
