@@ -43,9 +43,11 @@ package final class KernelLibrary {
         let missing = CUDASource.all.filter { !cache.holds($0, architecture: architecture, compiler: version) }
         guard cache.folder != nil, missing.count > 1 else { return }
         note("compiling the GPU's kernels for \(architecture), once on this machine")
-        nonisolated(unsafe) let (cache, compiler) = (cache, compiler)
+        // NVRTC may be called from several threads at once, each with a program of its own.
+        nonisolated(unsafe) let store = cache
+        nonisolated(unsafe) let nvrtc = compiler
         DispatchQueue.concurrentPerform(iterations: missing.count) {
-            _ = try? cache.machineCode(missing[$0], architecture: architecture, compiler: compiler)
+            _ = try? store.machineCode(missing[$0], architecture: architecture, compiler: nvrtc)
         }
     }
 }
