@@ -46,9 +46,10 @@ extension Model {
 
     /// Bytes that the tensors of one training step take at their most, weights and optimizer state left out: found by
     /// running the step over shapes without memory.
+    /// - Parameter recomputes: whether layers are computed again going back, as `train.recompute` asks.
     /// - Throws: `ConfigError`, as making the model does.
     public static func activationBytes(
-        _ config: ModelConfig, vocabulary: Int, batch: Int, activationType: DType = .float32
+        _ config: ModelConfig, vocabulary: Int, batch: Int, activationType: DType = .float32, recomputes: Bool = false
     ) throws -> Int {
         let context = Context.shapesOnly(activationType: activationType)
         let model = try Model(config, vocabulary: vocabulary)
@@ -60,7 +61,7 @@ extension Model {
         // A batch lives as long as its step.
         withExtendedLifetime((tokens, targets)) {
             context.recording {
-                let pass = Pass(tokens: tokens, dropout: DropoutSource(seed: 0, step: 0))
+                let pass = Pass(tokens: tokens, dropout: DropoutSource(seed: 0, step: 0), recomputes: recomputes)
                 model.loss(pass, targets: targets, scale: 1).backward()
             }
         }

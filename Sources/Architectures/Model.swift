@@ -111,9 +111,14 @@ public final class Model {
         var state = residual.begin(embedding.finish(x, pass), pass)
         pass.observer?.stream(after: nil, state.x) { residual.end(state) }
         for (index, layer) in layers.enumerated() {
-            residual.enter(index, &state)
-            state.x = layer(state.x, pass, index)
-            residual.leave(index, &state)
+            let tensors = pass.part([state.x] + state.saved) { [residual] tensors in
+                var state = StreamState(x: tensors[0], saved: Array(tensors.dropFirst()))
+                residual.enter(index, &state)
+                state.x = layer(state.x, pass, index)
+                residual.leave(index, &state)
+                return [state.x] + state.saved
+            }
+            state = StreamState(x: tensors[0], saved: Array(tensors.dropFirst()))
             pass.observer?.stream(after: index, state.x) { residual.end(state) }
         }
         return normalized(residual.end(state))

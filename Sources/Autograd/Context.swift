@@ -35,6 +35,10 @@ public final class Context {
 
     /// Whether operations are being recorded for a backward pass.
     public var isRecording: Bool { tape != nil }
+    /// Whether what is not recorded now will be when it is run again: see `recomputing`.
+    var isRecordedLater = false
+    /// Whether a backward pass will go through what is computed now, recorded at once or when it is computed again.
+    public var expectsBackward: Bool { tape != nil || isRecordedLater }
 
     /// Runs `body` with a new tape, on which every operation that needs a gradient is recorded.
     public func recording<Result>(_ body: () throws -> Result) rethrows -> Result {

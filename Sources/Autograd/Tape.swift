@@ -1,13 +1,17 @@
 /// The operations of one pass in order, each with what it takes to go back through it.
 ///
-/// A node holds the output's gradient, not the output: an activation that no backward function asks for is gone as
+/// A node holds its outputs' gradients, not the outputs: an activation that no backward function asks for is gone as
 /// soon as the forward pass drops it, and one that is asked for goes when its node has run.
 final class Tape {
-    struct Node {
-        let output: Gradient
-        let backward: (Tensor) -> Void
+    private var nodes: [() -> Void] = []
+
+    /// Adds an operation: `goBack` takes its outputs' gradients and hands on its inputs' shares.
+    func append(_ goBack: @escaping () -> Void) { nodes.append(goBack) }
+
+    /// Goes back through everything, the last first, each gone once it has run.
+    func goBack() {
+        while let node = nodes.popLast() { node() }
     }
-    var nodes: [Node] = []
 }
 
 extension Tensor {
@@ -17,7 +21,9 @@ extension Tensor {
         guard let tape = context.tape, inputs.contains(where: { $0?.requiresGradient == true }) else { return }
         let gradient = Gradient(context: context, shape: shape, dtype: dtype)
         self.gradient = gradient
-        tape.nodes.append(Tape.Node(output: gradient, backward: backward))
+        tape.append {
+            if let upstream = gradient.take() { backward(upstream) }
+        }
     }
 
     /// Goes back from this tensor, whose own gradient is taken to be one everywhere, and empties the tape.
@@ -28,9 +34,7 @@ extension Tensor {
         gradient.accumulate(seed)
         // The tape is off while going back: backward functions may use ordinary operations.
         context.tape = nil
-        while let node = tape.nodes.popLast() {
-            if let upstream = node.output.take() { node.backward(upstream) }
-        }
+        tape.goBack()
         context.tape = tape
     }
 }

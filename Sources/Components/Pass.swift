@@ -13,18 +13,21 @@ public final class Pass {
     /// Row t of a position table for token t: int32 [B·T], 0 … T − 1 for every sequence.
     public let positions: Tensor
     /// Who looks on; nil where nobody does, which costs nothing.
-    public let observer: (any PassObserver)?
+    public private(set) var observer: (any PassObserver)?
+    /// Whether layers keep only what they read, and are computed again going back.
+    public let recomputes: Bool
     /// What components add to the loss of training, each one element and of the size of a mean over the tokens.
     public private(set) var losses: [Tensor] = []
     private var dropouts: UInt64 = 0
     private var rotaryTables: [AnyHashable: RotaryTable] = [:]
 
     public init(
-        tokens: Tensor, start: Int = 0, cache: KVCache? = nil, dropout: DropoutSource? = nil, observer: (any PassObserver)? = nil
+        tokens: Tensor, start: Int = 0, cache: KVCache? = nil, dropout: DropoutSource? = nil, observer: (any PassObserver)? = nil,
+        recomputes: Bool = false
     ) {
         precondition(tokens.shape.count == 2 && tokens.dtype == .int32, "tokens are int32 [batch, time]")
         (self.tokens, self.start, self.cache, self.dropout) = (tokens, start, cache, dropout)
-        self.observer = observer
+        (self.observer, self.recomputes) = (observer, recomputes)
         let (batch, time) = (tokens.shape[0], tokens.shape[1])
         positions = tokens.context.tensor((0..<batch * time).map { Int32($0 % time) }, [batch * time])
     }
@@ -46,7 +49,28 @@ public final class Pass {
     }
 
     /// Adds to what training minimizes, besides predicting tokens.
-    public func addLoss(_ loss: Tensor) { if loss.requiresGradient { losses.append(loss) } }
+    public func addLoss(_ loss: Tensor) { if context.expectsBackward { losses.append(loss) } }
+
+    /// What `body`, a part of the model, makes of `inputs`; computed again going back where the pass does so. Whenever it runs it finds
+    /// the same masks, and the observer and `losses` see it once.
+    public func part(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> [Tensor]) -> [Tensor] {
+        guard recomputes else { return body(inputs) }
+        let (firstDropout, observer) = (dropouts, observer)
+        var count = 0, isAgain = false
+        let outputs = context.recomputing(inputs) { [self] inputs in
+            let (lastDropout, others) = (dropouts, losses)
+            (dropouts, losses, self.observer) = (firstDropout, [], isAgain ? nil : observer)
+            defer {
+                if isAgain { dropouts = lastDropout }
+                (losses, self.observer, isAgain) = (others, observer, true)
+            }
+            let results = body(inputs)
+            count = results.count
+            return results + losses
+        }
+        losses += outputs.dropFirst(count)
+        return Array(outputs.prefix(count))
+    }
 
     /// Rotary angles, made once a pass for all layers that share them.
     /// - Parameter key: everything that the angles depend on besides the positions of the pass.

@@ -14,11 +14,19 @@ enum InspectCommand: Command {
     static let example = "./runner inspect configs/nanochat-d12.json"
     static let flags =
         [Flag.set, Flag.data, Flag.checkpoint, Flag("--config", "print the resolved config and nothing else")]
-        + InspectPrompt.flags + [Flag.device, Flag.threads, Flag.json]
+        + InspectPrompt.flags
+        + [
+            Flag(
+                "--memory", "SIZE",
+                "what training takes of a GPU's memory and what fits, by prediction; so does --device cuda for the one here"
+            ), Flag.device, Flag.threads, Flag.json,
+        ]
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
         let source = try arguments.exactly(1, "one config or run")[0]
         if try InspectPrompt.show(source, arguments, registries) { return }
+        // Said at once where there is no such device.
+        let target = try MemoryPrediction.Target(arguments)
         let overrides = try arguments.overrides()
         let folder = RunFolder.exists(source) ? RunFolder(path: source) : nil
         let config = try RunConfig(path: folder?.configPath ?? source, overrides: overrides, registries: registries)
@@ -50,20 +58,23 @@ enum InspectCommand: Command {
             model = try Trainer.model(config, tokenizer: config.dataset().tokenizer)
         }
         let activations = try Model.activationBytes(
-            config.model, vocabulary: model.size.vocabulary, batch: config.train.batch)
+            config.model, vocabulary: model.size.vocabulary, batch: config.train.batch, recomputes: config.train.recompute)
+        let prediction = try target.map { try MemoryPrediction(config, vocabulary: model.size.vocabulary, on: $0) }
         if arguments.has("--json") {
-            emit(json(config, model, activations, step: step).text() + "\n")
+            emit(json(config, model, activations, prediction, step: step).text() + "\n")
         } else {
             show(config, model, activations, step: step)
+            for line in prediction?.lines ?? [] { say(line) }
         }
     }
 
-    private static func json(_ config: RunConfig, _ model: Model, _ activations: Int, step: Int?) -> JSON {
+    private static func json(_ config: RunConfig, _ model: Model, _ activations: Int, _ prediction: MemoryPrediction?, step: Int?) -> JSON {
         var result = model.accounting.json
         result["name"] = .string(config.name)
         result["activation_bytes"] = .int(activations)
         result["vocab_size"] = .int(model.size.vocabulary)
         if let step { result["step"] = .int(step) }
+        if let prediction { result["memory_prediction"] = prediction.json }
         result["tensors"] = .array(
             model.store.parameters.map { parameter in
                 var entry: [String: JSON] = [

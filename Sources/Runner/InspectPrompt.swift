@@ -27,7 +27,7 @@ struct InspectPrompt {
             return false
         }
         if arguments.has("--top"), !arguments.has("--lens") { throw UsageError("inspect: --top goes with --lens PROMPT") }
-        for flag in ["--set", "--config", "--data"] where arguments.has(flag) {
+        for flag in ["--set", "--config", "--data", "--memory"] where arguments.has(flag) {
             throw UsageError("inspect: \(flag) shows a model's shape, --attention and --lens a run at work; use one of them")
         }
         for flag in ["--attention", "--lens"] where arguments.string(flag)?.isEmpty ?? false {

@@ -68,7 +68,8 @@ public final class DeviceStep {
         for micro in inputs.indices {
             let source = DropoutSource(seed: UInt64(options.seed), step: step, firstExample: micro * options.batch)
             let part = context.recording {
-                let part = model.loss(Pass(tokens: inputs[micro], dropout: source), targets: targets[micro], scale: scale)
+                let part = model.loss(
+                    Pass(tokens: inputs[micro], dropout: source, recomputes: options.recompute), targets: targets[micro], scale: scale)
                 part.backward()
                 return part
             }

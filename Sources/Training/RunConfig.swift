@@ -19,6 +19,7 @@ public struct TrainOptions: OptionGroup {
     public var sampleTokens = 0
     public var seed = 0
     public var precision = Precision.auto
+    public var recompute = false
     public init() {}
 
     /// How numbers are kept and multiplied. Parameters, their gradients, the optimizer's state, statistics of norms, softmax and loss are
@@ -51,6 +52,9 @@ public struct TrainOptions: OptionGroup {
             Option(
                 "precision", \.precision,
                 help: "type of activations and matrix products; the CPU computes in float32, auto is bfloat16 on a GPU"),
+            Option(
+                "recompute", \.recompute,
+                help: "keep only what each layer reads, and compute the layer again going back: less memory for a third more work"),
         ]
     }
 }

@@ -174,20 +174,11 @@ public final class Trainer {
     /// Refuses what certainly does not fit: better told before the first step than killed by the system within it.
     static func checkMemory(_ config: RunConfig, _ model: Model, on context: Context) throws {
         guard let physical = context.backend.memoryByteCount else { return }
-        let activations = try Model.activationBytes(
-            config.model, vocabulary: model.size.vocabulary, batch: config.train.batch, activationType: context.activationType)
-        let weights = 8 * model.store.count
-        guard weights + activations > physical else { return }
-        func refusal(_ what: String, _ bytes: Int, _ remedy: String, _ path: String) -> ConfigError {
-            let sizes = String(
-                format: "%.1f GiB, and \(context.backend.name == "cpu" ? "this machine" : context.backend.title) has %.1f",
-                Double(bytes) / 0x1p30, Double(physical) / 0x1p30)
-            return ConfigError("\(what) at least \(sizes); \(remedy)", at: path, file: config.file)
-        }
-        if weights > physical { throw refusal("weights and gradients take", weights, "make the model smaller", "model") }
-        throw refusal(
-            "a step takes", weights + activations,
-            config.train.batch > 1 ? "lower it and raise train.grad_accumulation" : "make the model or its context smaller", "train.batch")
+        let isCPU = context.backend.name == "cpu"
+        let memory = try TrainingMemory(
+            config, vocabulary: model.size.vocabulary, on: isCPU ? .cpu : .gpu, activationType: context.activationType)
+        let device = isCPU ? "this machine" : context.backend.title
+        if let refusal = memory.refusal(memory: physical, device: device, file: config.file) { throw refusal }
     }
 
     /// Tokens a step.

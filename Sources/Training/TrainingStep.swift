@@ -36,7 +36,8 @@ public final class TrainingStep {
             let loss = context.recording {
                 phase(.forward)
                 let loss = model.loss(
-                    Pass(tokens: inputs, dropout: source, observer: micro == 0 ? observer : nil), targets: targets, scale: scale)
+                    Pass(tokens: inputs, dropout: source, observer: micro == 0 ? observer : nil, recomputes: options.recompute),
+                    targets: targets, scale: scale)
                 phase(.backward)
                 loss.backward()
                 return loss

@@ -86,6 +86,28 @@ struct CommandTests {
         #expect(trained["step"] == 20 && trained["tensors"]?.arrayValue?.first?["std"]?.doubleValue ?? 0 > 0)
     }
 
+    @Test func inspectPredictsMemory() throws {
+        let text = try place.run("inspect", "tiny.json", "--memory", "64MiB")
+        let words = ["for a GPU of 64.0 MiB in bfloat16; nothing was run", "in bfloat16 for products", "which fits", "largest train.batch"]
+        for part in words {
+            #expect(text.status == 0 && text.output.contains(part), "\(part) is not in: \(text.output)")
+        }
+        func predicted(_ more: String...) throws -> [String: Int] {
+            let found = try #require(
+                try JSON(parsing: Data(place.run(["inspect", "tiny.json", "--json"] + more).output.utf8))["memory_prediction"]?.objectValue)
+            return found.compactMapValues(\.intValue)
+        }
+        let gpu = try predicted("--memory", "64MiB"), cpu = try predicted("--memory", "64MiB", "--device", "cpu")
+        #expect(gpu["memory_bytes"] == 64 << 20 && cpu["product_weight_bytes"] == 0 && cpu["workspace_bytes"] == 0)
+        let parts = ["weight", "product_weight", "gradient", "optimizer_state", "activation", "kept", "workspace"]
+        #expect(parts.reduce(0) { $0 + (gpu["\($1)_bytes"] ?? 0) } == gpu["total_bytes"])
+        #expect(gpu["largest_batch_recomputing"] ?? 0 > gpu["largest_batch"] ?? 0 && gpu["largest_batch"] ?? 0 > 1)
+        #expect(gpu["total_bytes"] ?? 0 < 64 << 20)
+        #expect(try json("inspect", "tiny.json", "--json")["memory_prediction"] == nil, "only where it was asked for")
+        #expect(try place.run("inspect", "tiny.json", "--memory", "1KiB").output.contains("does not fit"))
+        expectRefused(try place.run("inspect", "tiny.json", "--memory", "much"), ["--memory much", "8GiB"])
+    }
+
     @Test func diff() throws {
         try place.write("other.json", #"{"extends": "tiny.json", "model": {"position": "rope", "layers": 3}}"#)
         let found = try json("diff", "tiny.json", "other.json", "--json")

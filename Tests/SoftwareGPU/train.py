@@ -109,6 +109,10 @@ def losses():
         together(f"gqa-rope-{dim}", tiny("gqa-rope", 4, 72, *shape), "bfloat16")
     # The same masks in every micro-batch, whether a step is replayed or not.
     together("dropout", tiny("small", max(steps, 5), 32, "model.attention.dropout=0.2", "model.mlp.dropout=0.1"))
+    # Layers computed again going back, in steps that are replayed too.
+    again = ["train.recompute=true", "model.mlp.dropout=0.1"]
+    together("recompute", tiny("small", max(steps, 5), 32, *again))
+    together("recompute-mixed", tiny("nanochat-small", max(steps, 5), 80, "train.recompute=true"), "bfloat16")
     # Windows that end with their documents: the number of targets that count changes, so no step is replayed.
     together("isolated", tiny("gqa-rope", 3, 32, "data.documents=isolated"))
 
@@ -148,7 +152,20 @@ def moving():
                            "--steps", "2", "--device", "cuda", "--json").stdout)
     if bench["bytes_allocated_after_first_step"] != 0 or bench["device"].split()[0] != "Software":
         fail(f"bench: {bench['bytes_allocated_after_first_step']} bytes after the first step on {bench['device']}")
+    predictions()
     print("checkpoints move, samples and losses agree, kv and bench run", flush=True)
+
+
+def predictions():
+    """What `inspect` predicts of the device's memory beside what the device's pool takes."""
+    for name, extra in (("gqa-rope", []), ("nanochat-small", []), ("small", ["train.recompute=true", "train.precision=float32"])):
+        settings = ["model.context=64", "model.layers=4", "train.batch=2", "train.grad_accumulation=2", *extra]
+        command = [f"configs/{name}.json", *(part for setting in settings for part in ("--set", setting)), "--device", "cuda", "--json"]
+        taken = json.loads(run("bench", *command, "--steps", "3").stdout)["peak_memory_bytes"]
+        found = json.loads(run("inspect", *command).stdout)["memory_prediction"]["pool_bytes"]
+        print(f"{name:24} {found / 2**20:.1f} MiB predicted, {taken / 2**20:.1f} taken: ratio {found / taken:.3f}", flush=True)
+        if not 0.9 < found / taken < 1.1:
+            fail(f"{name}: {found} bytes predicted, {taken} taken")
 
 
 def mistakes():

@@ -38,6 +38,8 @@ package final class CUDAProducts {
     private var plans: [Key: Plan] = [:]
     private var refusals: [Key: CUDAError] = [:]
 
+    /// What Hopper and newer get.
+    package static let mostWorkspaceBytes = 32 << 20
     /// Proposals asked for.
     package static let mostAlgorithms = 8
 
@@ -50,7 +52,7 @@ package final class CUDAProducts {
         version = library.version()
         context = try CUBLASLt.Descriptor("cublasLtCreate", in: library, destroy: library.destroy, create: library.create)
         // What NVIDIA recommends.
-        workspaceBytes = session.device.capabilityMajor >= 9 ? 32 << 20 : 4 << 20
+        workspaceBytes = session.device.capabilityMajor >= 9 ? Self.mostWorkspaceBytes : 4 << 20
         workspace = try session.allocate(byteCount: workspaceBytes)
     }
 

@@ -14,6 +14,8 @@ package final class UploadStage {
     private var next = 0
 
     private static let slotBytes = 1 << 20, slotCount = 4
+    /// Bytes of the device's memory that it takes.
+    package static let byteCount = slotBytes * slotCount
 
     package init(_ session: CUDASession) throws(CUDAError) {
         var stream: CUDAHandle?

@@ -66,7 +66,7 @@ public struct MixtureOfExperts: FeedForward {
         // How many rows an expert gets differs from step to step. In training they are padded to a few sizes, so that the memory of one
         // step serves the next.
         let slots = x.rows * options.active
-        let step = x.context.isRecording ? max(8, slots / options.experts / 4) : 1
+        let step = x.context.expectsBackward ? max(8, slots / options.experts / 4) : 1
         func padded(_ numbers: [Int32], with other: Int) -> Tensor {
             let count = (numbers.count + step - 1) / step * step
             return x.context.tensor(numbers + [Int32](repeating: Int32(other), count: count - numbers.count), [count])

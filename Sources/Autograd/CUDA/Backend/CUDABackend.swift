@@ -12,6 +12,8 @@ public final class CUDABackend: Backend {
     public var memoryByteCount: Int? { device.memory }
     public var device: CUDADevice { session.device }
     public private(set) var failure: (any Error)?
+    /// Bytes of the device's memory that it takes at most besides tensors, the driver's own left out.
+    public static let workspaceByteCount = CUDAProducts.mostWorkspaceBytes + UploadStage.byteCount
     let session: CUDASession
     let kernels: KernelLibrary
     let products: CUDAProducts
