@@ -144,6 +144,46 @@ def moving():
     print("checkpoints move, samples and losses agree, kv and bench run", flush=True)
 
 
+def replayed(done):
+    """How many graphs were launched."""
+    line = next((line for line in done.stderr.splitlines() if "cuGraphLaunch" in line), "")
+    return int(next((word for word in line.replace(":", " ").replace("=", " ").split() if word.isdigit()), 0))
+
+
+def decoding():
+    """Tokens are replayed, and are those of the CPU, which replays nothing."""
+    swa = ["model.attention.window=4"]
+    forms = {
+        # Name: config, context, settings, whether tokens are replayed. 20 tokens go past the contexts: rings go round.
+        "rope": ("gqa-rope", 16, [], True),
+        "rope, windows": ("gqa-rope", 16, swa, True),
+        "alibi": ("alibi", 16, swa, True),
+        "sinusoidal": ("gqa-rope", 16, ["model.position=sinusoidal"], True),
+        "none": ("gqa-rope", 16, ["model.position=none"], True),
+        "learned": ("small", 32, [], True),
+        # Past the context everything slides, and is computed anew.
+        "learned, sliding": ("small", 12, [], True),
+        "mixed residual": ("nanochat-small", 80, [], True),
+        "experts": ("mixtral-small", 80, [], False),
+    }
+    for name, (config, context, settings, replays) in forms.items():
+        out = scratch / f"decoding-{name}"
+        run("train", *tiny(config, 1, context, "train.precision=float32", *settings), "--device", "cpu", "--out", out)
+        few = [["--greedy"], ["--samples", "3", "--temperature", "1.5"]]
+        caches = [["--greedy", "--kv", "bfloat16"], ["--greedy", "--kv", "int8", "--samples", "2"],
+                  ["--top-k", "5", "--repetition-penalty", "1.2", "--samples", "2"]]
+        for extra in few + (caches if name.startswith("rope") else []):
+            command = ["sample", out, "--ids", "1,2,3,4", "--tokens", "20", *extra]
+            cpu = run(*command, "--device", "cpu").stdout
+            gpu = run(*command, "--device", "cuda", LOOM_SOFTWARE_GPU_REPORT="1")
+            launches = replayed(gpu)
+            if gpu.stdout != cpu:
+                fail(f"{name} {' '.join(extra)}: the CPU says {cpu.strip()}, the GPU {gpu.stdout.strip()}")
+            if (launches > 0) != replays or launches > 18:
+                fail(f"{name} {' '.join(extra)}: {launches} tokens replayed")
+    print("tokens are replayed, and are those of the CPU", flush=True)
+
+
 def mistakes():
     """What is said, in one line, when the device fails; nothing half written stays."""
     def refused(what, done, *words):
@@ -175,6 +215,7 @@ def mistakes():
 try:
     losses()
     moving()
+    decoding()
     mistakes()
 finally:
     shutil.rmtree(scratch, ignore_errors=True)
