@@ -63,7 +63,7 @@ struct DecodePositionTests {
             let cache = KVCache(shapes, contextLength: 8, batch: 1, on: context)
             let position = DecodePosition(0..<4, batch: 1, on: context)
             cache.devicePosition = position
-            ask(Pass(tokens: context.tensor([1], [1, 1]), cache: cache), cache)
+            ask(Pass(tokens: context.tensor([Int32(1)], [1, 1]), cache: cache), cache)
             return position.wasBypassed
         }
         #expect(pass { pass, _ in _ = pass.start })
@@ -74,13 +74,13 @@ struct DecodePositionTests {
     @Test func whatIsCarriedStaysInItsPlace() {
         let context = Context.cpu(threads: 1)
         let cache = KVCache([CacheShape(kvHeads: 1, headDim: 4, window: nil)], contextLength: 8, batch: 2, on: context)
-        let first = context.tensor([1, 2], [2, 1])
+        let first = context.tensor([1.0, 2], [2, 1])
         cache.carry("a", first)
         let place = cache.carried["a"]
         #expect(place !== first && place?.floats == [1, 2])
-        cache.carry("a", context.tensor([3, 4], [2, 1]))
+        cache.carry("a", context.tensor([3.0, 4], [2, 1]))
         #expect(cache.carried["a"] === place && place?.floats == [3, 4] && first.floats == [1, 2])
-        cache.carry("a", context.tensor([5], [1, 1]))
+        cache.carry("a", context.tensor([Float(5)], [1, 1]))
         #expect(cache.carried["a"]?.floats == [5])
     }
 }
