@@ -104,10 +104,44 @@ public struct DecodeCall {
     public var keys: Tensor, values: Tensor
     /// Slots filled, and the slot of the query's own key.
     public var count: Int, newest: Int
+    /// Where the query's position lies, an int64 in two elements of an int32 tensor: `count` and `newest` follow from it then, when the
+    /// device comes to the call. Nil for those given.
+    public var position: Tensor?
     public var options: AttentionOptions
 
     public init(query: Heads, keys: Tensor, values: Tensor, count: Int, newest: Int, options: AttentionOptions) {
         (self.query, self.keys, self.values) = (query, keys, values)
         (self.count, self.newest, self.options) = (count, newest, options)
+    }
+}
+
+extension DecodeCall {
+    /// The same call with its position fetched.
+    var settled: DecodeCall {
+        guard let position else { return self }
+        var call = self
+        let now = position.storedInt64, capacity = keys.shape[1]
+        (call.count, call.newest, call.position) = (min(now + 1, capacity), now % capacity, nil)
+        return call
+    }
+}
+
+/// New keys and values on their way to rings, where slot p mod capacity holds position p.
+public struct RingAppend {
+    /// [B, T, K·D]
+    public var key: Heads, value: Heads
+    /// Rings [B, capacity, K·D] of float32, bfloat16, or int8 with a scale for each head.
+    public var keys: Tensor, values: Tensor
+    /// Tokens before this one are left out: there are more than the ring holds.
+    public var first: Int
+    /// The position of token 0.
+    public var start: Int
+    /// Where that lies instead, as in `DecodeCall`; nil for `start`.
+    public var position: Tensor?
+
+    public init(key: Heads, value: Heads, keys: Tensor, values: Tensor, first: Int = 0, start: Int, position: Tensor? = nil) {
+        precondition(keys.shape == values.shape && keys.dtype == values.dtype, "rings of keys and values are alike")
+        (self.key, self.value, self.keys, self.values) = (key, value, keys, values)
+        (self.first, self.start, self.position) = (first, start, position)
     }
 }

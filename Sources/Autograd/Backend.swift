@@ -105,6 +105,16 @@ public protocol Backend: AnyObject {
         dValue: HeadGradient?)
     func attentionDecode(_ call: DecodeCall, output: Tensor)
 
+    // Decoding
+    /// Copies keys and values to their slots in the rings, in the rings' type.
+    func append(_ call: RingAppend)
+    /// ids[r] = the place of the largest of the first `columns` of row r, of equal ones the lowest; int32 [rows]. That is the first where
+    /// the first is NaN, and other NaNs are passed over.
+    func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor)
+    /// Adds `count` to `position`, an int64 in two elements of an int32 tensor, and puts what it is then into every element of `rows`,
+    /// int32.
+    func advance(_ position: Tensor, by count: Int, rows: Tensor)
+
     // Optimizers
     /// All parameters of a step at once: most are too small to be worth a call. With a clip, gradients count as if scaled by it, and
     /// where the norm is not finite nothing is changed.
@@ -134,6 +144,8 @@ public protocol Backend: AnyObject {
 public protocol CapturedWork {
     /// Asks for it. `step` is added, shifted as `DropoutSource` does, to the stream of every dropout in it.
     func replay(step: UInt64)
+    /// The same for what has no dropout in it.
+    func replay()
 }
 
 extension Backend {

@@ -182,6 +182,15 @@ public final class ProfilingBackend: Backend {
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
         time("attention") { inner.attentionDecode(call, output: output) }
     }
+    public func append(_ call: RingAppend) {
+        time("copy") { inner.append(call) }
+    }
+    public func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor) {
+        time("sampling") { inner.likeliest(logits, of: columns, into: ids) }
+    }
+    public func advance(_ position: Tensor, by count: Int, rows: Tensor) {
+        time("sampling") { inner.advance(position, by: count, rows: rows) }
+    }
     public func adamW(_ updates: [AdamWUpdate], clip: GradientClip?) {
         time("AdamW") { inner.adamW(updates, clip: clip) }
     }

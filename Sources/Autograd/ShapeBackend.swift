@@ -62,6 +62,8 @@ public final class ShapeBackend: Backend {
         dValue: HeadGradient?
     ) {}
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {}
+    public func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor) {}
+    public func advance(_ position: Tensor, by count: Int, rows: Tensor) {}
     public func adamW(_ updates: [AdamWUpdate], clip: GradientClip?) {}
     public func clip(_ x: Tensor, by clip: GradientClip) {}
     public func sumOfSquares(_ x: Tensor, into total: Tensor) {}

@@ -15,6 +15,18 @@ public final class Storage {
     deinit { pool.recycle(pointer, byteCount) }
 }
 
+/// Holds on to a pool's blocks: see `BufferPool.pin`.
+public final class PoolPin {
+    private let pool: BufferPool
+
+    fileprivate init(_ pool: BufferPool) {
+        self.pool = pool
+        pool.changePins(by: 1)
+    }
+
+    deinit { pool.changePins(by: -1) }
+}
+
 /// Keeps freed blocks and hands the same ones out again, so that a training step, which asks for the same sizes in the
 /// same order every time, takes nothing from the system after the first.
 ///
@@ -31,17 +43,16 @@ public final class BufferPool {
     /// The most `bytesReserved` has been.
     public private(set) var peakBytesReserved = 0
 
-    private var isPinned = false
+    private var pins = 0
 
     init(backend: any Backend) { self.backend = backend }
 
-    /// From now on no block goes back to the system before the pool does: captured work writes to them whenever it is replayed.
-    public func pin() { isPinned = true }
+    /// While somebody holds what this returns, no block goes back to the system: captured work writes to them whenever it is replayed.
+    public func pin() -> PoolPin { PoolPin(self) }
 
-    deinit {
-        isPinned = false
-        trim()
-    }
+    fileprivate func changePins(by change: Int) { pins += change }
+
+    deinit { trim() }
 
     /// - Parameter exactly: takes the bytes asked for and no more, for large blocks that live long.
     func allocate(byteCount: Int, exactly: Bool = false) -> Storage {
@@ -67,7 +78,7 @@ public final class BufferPool {
 
     /// Gives every free block back to the system.
     public func trim() {
-        guard !isPinned else { return }
+        guard pins == 0 else { return }
         for (size, blocks) in free {
             for pointer in blocks { backend.deallocate(pointer, byteCount: size) }
             bytesReserved -= size * blocks.count

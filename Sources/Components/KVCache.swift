@@ -15,8 +15,17 @@ public final class KVCache {
     let layers: [Layer]
     public let batch: Int
     /// Tokens seen so far: the position of the next one.
-    public internal(set) var position = 0
-    /// What else a component must remember of the last token, such as its embedding, by the component's name.
+    public internal(set) var position: Int {
+        get {
+            devicePosition?.wasBypassed = true
+            return next
+        }
+        set { next = newValue }
+    }
+    private var next = 0
+    /// Where passes of one token a sequence find their position, while they do not take it from `position`.
+    public var devicePosition: DecodePosition?
+    /// What else a component must remember of the last token, such as its embedding, by the component's name. See `carry`.
     public var carried: [String: Tensor] = [:]
     private let shapes: [CacheShape]
     private let contextLength: Int
@@ -72,7 +81,16 @@ public final class KVCache {
     }
 
     /// Moves on after a pass over `count` tokens.
-    public func advance(by count: Int) { position += count }
+    public func advance(by count: Int) { next += count }
+
+    /// Remembers a copy of `tensor`, where the one before was if there was one: passes that are replayed find it there.
+    public func carry(_ name: String, _ tensor: Tensor) {
+        if let place = carried[name], place.shape == tensor.shape, place.dtype == tensor.dtype {
+            tensor.backend.copy(tensor, to: place)
+        } else {
+            carried[name] = tensor.copied()
+        }
+    }
 
     /// Attention of new tokens at `position` … over them and what the layer holds, which then holds them too.
     /// - Parameters:
@@ -83,13 +101,14 @@ public final class KVCache {
         layer: Int, query: Heads, key: Heads, value: Heads, options: AttentionOptions
     ) -> Tensor {
         let ring = layers[layer], time = query.tensor.shape[1]
+        var append = RingAppend(key: key, value: value, keys: ring.keys, values: ring.values, start: next)
         if time == 1 {
-            write(key, to: ring.keys, first: 0, count: 1)
-            write(value, to: ring.values, first: 0, count: 1)
-            return attentionDecode(
-                DecodeCall(
-                    query: query, keys: ring.keys, values: ring.values, count: min(position + 1, ring.capacity),
-                    newest: position % ring.capacity, options: options))
+            var call = DecodeCall(
+                query: query, keys: ring.keys, values: ring.values, count: min(next + 1, ring.capacity), newest: next % ring.capacity,
+                options: options)
+            (append.position, call.position) = (devicePosition?.value, devicePosition?.value)
+            query.tensor.backend.append(append)
+            return attentionDecode(call)
         }
         // Several tokens: the earlier ones that any of them sees, in order, and the new ones behind.
         let past = min(position, ring.capacity - 1)
@@ -104,27 +123,9 @@ public final class KVCache {
         call.keyPosition = position - past
         call.options.window = min(options.window ?? .max, ring.capacity - 1)
         let output = attention(call)
-        let kept = min(time, ring.capacity)
-        write(key, to: ring.keys, first: time - kept, count: kept)
-        write(value, to: ring.values, first: time - kept, count: kept)
+        append.first = max(0, time - ring.capacity)
+        query.tensor.backend.append(append)
         return output
-    }
-
-    /// Copies tokens `first` ..< `first + count` of `heads` to their slots.
-    private func write(_ heads: Heads, to ring: Tensor, first: Int, count: Int) {
-        let capacity = ring.shape[1], time = heads.tensor.shape[1], width = ring.columns
-        var token = first
-        while token < first + count {
-            let slot = (position + token) % capacity
-            let run = min(first + count - token, capacity - slot)
-            for b in 0..<batch {
-                let source = heads.tensor.rowsView(b * time + token, run), target = ring.rowsView(b * capacity + slot, run)
-                let plain = type == .float32 ? target : ring.context.empty([run, width])
-                ring.backend.copyColumns(source, from: heads.offset, to: plain, at: 0, count: width, accumulate: false)
-                if type != .float32 { ring.backend.compress(plain, into: target) }
-            }
-            token += run
-        }
     }
 
     /// The last `past` positions of a ring in order, then the new tokens: [B, past + T, K·D].

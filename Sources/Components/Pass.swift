@@ -5,12 +5,17 @@ public final class Pass {
     /// int32 [B, T]
     public let tokens: Tensor
     /// The position of the first token.
-    public let start: Int
+    public var start: Int {
+        position?.wasBypassed = true
+        return first
+    }
     /// Keys and values of earlier tokens when decoding.
     public let cache: KVCache?
     /// Where dropout masks come from; nil outside training.
     public let dropout: DropoutSource?
-    /// Row t of a position table for token t: int32 [B·T], 0 … T − 1 for every sequence.
+    /// Where the position lies when it is in the device's memory; nil where `start` is all there is to know.
+    public let position: DecodePosition?
+    /// Row t of a position table for token t: int32 [B·T], 0 … T − 1 for every sequence; of a table over `position.range` where there is one.
     public let positions: Tensor
     /// Who looks on; nil where nobody does, which costs nothing.
     public private(set) var observer: (any PassObserver)?
@@ -18,6 +23,7 @@ public final class Pass {
     public let recomputes: Bool
     /// What components add to the loss of training, each one element and of the size of a mean over the tokens.
     public private(set) var losses: [Tensor] = []
+    private let first: Int
     private var dropouts: UInt64 = 0
     private var rotaryTables: [AnyHashable: RotaryTable] = [:]
 
@@ -26,11 +32,15 @@ public final class Pass {
         recomputes: Bool = false
     ) {
         precondition(tokens.shape.count == 2 && tokens.dtype == .int32, "tokens are int32 [batch, time]")
-        (self.tokens, self.start, self.cache, self.dropout) = (tokens, start, cache, dropout)
+        (self.tokens, first, self.cache, self.dropout) = (tokens, start, cache, dropout)
         (self.observer, self.recomputes) = (observer, recomputes)
         let (batch, time) = (tokens.shape[0], tokens.shape[1])
-        positions = tokens.context.tensor((0..<batch * time).map { Int32($0 % time) }, [batch * time])
+        position = time == 1 ? cache?.devicePosition : nil
+        positions = position?.rows ?? tokens.context.tensor((0..<batch * time).map { Int32($0 % time) }, [batch * time])
     }
+
+    /// The positions that tables of this pass have rows for, which `positions` counts: its own, or those of all passes that share them.
+    public var tablePositions: Range<Int> { position?.range ?? first..<first + time }
 
     public var context: Context { tokens.context }
     public var batch: Int { tokens.shape[0] }
@@ -72,9 +82,10 @@ public final class Pass {
         return Array(outputs.prefix(count))
     }
 
-    /// Rotary angles, made once a pass for all layers that share them.
-    /// - Parameter key: everything that the angles depend on besides the positions of the pass.
+    /// Rotary angles of `tablePositions`, made once a pass for all layers that share them.
+    /// - Parameter key: everything that the angles depend on besides these positions.
     public func rotary(_ key: AnyHashable, _ make: () -> RotaryTable) -> RotaryTable {
+        if let position { return position.kept(key, make) }
         if let table = rotaryTables[key] { return table }
         let table = make()
         rotaryTables[key] = table

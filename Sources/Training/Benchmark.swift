@@ -124,15 +124,15 @@ public enum Benchmark {
             return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
         }
         let prefills = (0..<3).map { _ in prefill() }.sorted()
-        let next = tokens.column()
+        let next = tokens.column(), step = DecodeStep(model, cache, on: device, .logits, most: steps + 2)
         var seconds: [Double] = []
         for _ in 0..<steps + 2 {
             let start = DispatchTime.now().uptimeNanoseconds
-            _ = model.logits(Pass(tokens: next, start: cache.position, cache: cache)).floats
-            cache.advance(by: 1)
+            _ = step(next)
             seconds.append(Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9)
         }
         try device.check()
+        // The first ones find out which algorithms are fast, and are captured where that helps.
         let median = seconds.dropFirst(2).sorted()[steps / 2]
         // Of tables, a step reads a row; of everything that is multiplied by, all.
         let weights = model.store.productBytes
@@ -156,9 +156,13 @@ private struct RandomTokens {
         (self.vocabulary, self.shape, self.context) = (vocabulary, shape, context)
     }
 
-    private func tokens(_ shape: [Int], stream: UInt64) -> Tensor {
+    private func numbers(_ count: Int, stream: UInt64) -> [Int32] {
         var random = Philox(seed: 0, domain: .batches).sequence(stream: stream)
-        return context.tensor((0..<shape.reduce(1, *)).map { _ in Int32(random.below(vocabulary)) }, shape)
+        return (0..<count).map { _ in Int32(random.below(vocabulary)) }
+    }
+
+    private func tokens(_ shape: [Int], stream: UInt64) -> Tensor {
+        context.tensor(numbers(shape.reduce(1, *), stream: stream), shape)
     }
 
     /// A batch's tokens into tensors that are there.
@@ -170,5 +174,5 @@ private struct RandomTokens {
 
     func batch() -> (inputs: Tensor, targets: Tensor) { (tokens(shape, stream: 0), tokens(shape, stream: 1)) }
     /// One token a sequence.
-    func column() -> Tensor { tokens([shape[0], 1], stream: 2) }
+    func column() -> [Int32] { numbers(shape[0], stream: 2) }
 }

@@ -19,6 +19,8 @@ public final class DeviceStep {
     /// The sum of what every step since the last reading came to: not finite where one of theirs was not.
     private let sinceRead: Tensor
     private var captured: (any CapturedWork)?
+    /// As long as the pass may be replayed.
+    private var pin: PoolPin?
     private var stepsUntilCapture = 2
 
     public init(_ model: Model, _ optimizer: Optimizer, on context: Context, _ options: TrainOptions) {
@@ -54,9 +56,10 @@ public final class DeviceStep {
     private func captureWhenWarm() {
         stepsUntilCapture -= 1
         guard stepsUntilCapture == 0 else { return }
+        let pin = context.pool.pin()
         // The number of the step comes with each replay.
         captured = context.backend.capture { gradients(step: 0, countedTargets: nil) }
-        if captured != nil { context.pool.pin() }
+        if captured != nil { self.pin = pin }
     }
 
     private func gradients(step: Int, countedTargets: Int?) {

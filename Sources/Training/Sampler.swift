@@ -66,19 +66,22 @@ public final class Sampler {
     ) throws -> Int {
         guard options.tokens > 0 else { return 0 }
         var samples = (0..<options.samples).map { _ in Sample(prompt, tokenizer, options) }
-        var decoder = Decoder(model, context, options)
-        var logits = decoder.start(prompt)  // [1, V]
-        try context.check()
         let vocabulary = min(model.size.vocabulary, tokenizer.vocabularySize)
+        var decoder = Decoder(model, context, options, vocabulary: vocabulary)
+        var outcome = DecodeStep.Outcome.logits(decoder.start(prompt))  // [1, V]
+        try context.check()
         var made = 0
         for count in 0..<options.tokens {
             var next: [Int32] = []
             for index in samples.indices {
-                let row = count == 0 ? 0 : index * model.size.vocabulary
-                let token = logits.withUnsafeMutableBufferPointer { all -> Int32 in
+                let token: Int32
+                switch outcome {
+                case .tokens(let tokens): token = tokens[index]
+                case .logits(let all):
                     // The first token of every sample comes from one row; each changes a copy of it.
+                    let row = count == 0 ? 0 : index * model.size.vocabulary
                     var own = Array(all[row..<row + vocabulary])
-                    return own.withUnsafeMutableBufferPointer {
+                    token = own.withUnsafeMutableBufferPointer {
                         options.choose($0, seen: samples[index].seen, sample: index, position: count)
                     }
                 }
@@ -94,7 +97,7 @@ public final class Sampler {
                 if let piece = samples[index].append(token), !onText(index, piece) { return made }
             }
             if samples.allSatisfy(\.isDone) || count == options.tokens - 1 { break }
-            logits = decoder.next(next)
+            outcome = decoder.next(next)
             try context.check()
         }
         for index in samples.indices {
@@ -160,68 +163,5 @@ private struct Sample {
         let text = String(held.dropLast(kept))
         held = String(held.suffix(kept))
         return text.isEmpty ? nil : text
-    }
-}
-
-/// Logits of the next token, with a cache or without one.
-///
-/// Past the context, positions without an end go on, every layer seeing at most the context; a model with learned
-/// positions slides: the last `context` tokens are computed anew for every token, as nothing cached keeps its position.
-private struct Decoder {
-    private let model: Model
-    private let context: Context
-    private let usesCache: Bool
-    private let cacheType: DType
-    private var cache: KVCache?
-    /// The tokens of each sequence so far, where they may be needed again.
-    private var sequences: [[Int32]] = []
-
-    init(_ model: Model, _ context: Context, _ options: SamplingOptions) {
-        (self.model, self.context) = (model, context)
-        (usesCache, cacheType) = (options.usesCache, options.cacheType)
-    }
-
-    mutating func start(_ prompt: [Int32]) -> [Float] {
-        sequences = [prompt]
-        let limit = model.positionLimit ?? .max
-        guard usesCache, prompt.count <= limit else { return full() }
-        let cache = model.cache(batch: 1, type: cacheType, on: context)
-        self.cache = cache
-        // In pieces, so that a long prompt takes memory for a piece and not for itself.
-        var logits: [Float] = []
-        for start in Swift.stride(from: 0, to: prompt.count, by: 512) {
-            let piece = Array(prompt[start..<min(prompt.count, start + 512)])
-            let pass = Pass(tokens: context.tensor(piece, [1, piece.count]), start: cache.position, cache: cache)
-            logits = model.lastLogits(pass).floats
-            cache.advance(by: piece.count)
-        }
-        return logits
-    }
-
-    /// Takes one token a sequence and gives the logits after it, [B, V] in one array.
-    mutating func next(_ tokens: [Int32]) -> [Float] {
-        if sequences.count == 1, tokens.count > 1 {
-            sequences = Array(repeating: sequences[0], count: tokens.count)
-            cache = cache?.repeated(tokens.count)
-        }
-        let keepsTokens = cache == nil || model.positionLimit != nil
-        if keepsTokens {
-            for index in tokens.indices { sequences[index].append(tokens[index]) }
-        }
-        guard let cache, cache.position < model.positionLimit ?? .max else {
-            self.cache = nil
-            return full()
-        }
-        let pass = Pass(tokens: context.tensor(tokens, [tokens.count, 1]), start: cache.position, cache: cache)
-        let logits = model.logits(pass).floats
-        cache.advance(by: 1)
-        return logits
-    }
-
-    /// The last tokens computed as a whole.
-    private func full() -> [Float] {
-        let length = min(sequences[0].count, model.positionLimit ?? .max)
-        let tokens = sequences.flatMap { $0.suffix(length) }
-        return model.lastLogits(Pass(tokens: context.tensor(tokens, [sequences.count, length]))).floats
     }
 }

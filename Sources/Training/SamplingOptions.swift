@@ -52,7 +52,7 @@ extension SamplingOptions {
                 logits[Int(token)] = value > 0 ? value / penalty : value * penalty
             }
         }
-        if greedy || topK == 1 { return SamplingOptions.likeliest(logits) }
+        if takesLikeliest { return SamplingOptions.likeliest(logits) }
         let largest = Double(logits.max() ?? 0)
         var weights = logits.map { exp((Double($0) - largest) / temperature) }
         if (topK ?? logits.count) < logits.count || (topP ?? 1) < 1 { keepLikeliest(&weights, logits) }
@@ -84,6 +84,9 @@ extension SamplingOptions {
         }
         for token in order.dropFirst(kept) { weights[token] = 0 }
     }
+
+    /// Whether no chance is in it.
+    var takesLikeliest: Bool { greedy || topK == 1 }
 
     private static func likeliest(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         var best = 0

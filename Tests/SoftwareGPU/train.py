@@ -9,7 +9,9 @@ when a kernel fails, when a library is missing. Exit status 1 on a difference.
 import json
 import os
 import pathlib
+import random
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -168,6 +170,65 @@ def predictions():
             fail(f"{name}: {found} bytes predicted, {taken} taken")
 
 
+def replayed(done):
+    """How many graphs were launched."""
+    line = next((line for line in done.stderr.splitlines() if "cuGraphLaunch" in line), "")
+    return int(next((word for word in line.replace(":", " ").replace("=", " ").split() if word.isdigit()), 0))
+
+
+def randomize(out):
+    """Weights so large and so different that every token changes what comes next, all that a fresh model has at zero included."""
+    draw = random.Random(1)
+    for path in out.glob("checkpoints/*/model.safetensors"):
+        data = bytearray(path.read_bytes())
+        start = 8 + struct.unpack_from("<Q", data)[0]
+        for name, tensor in json.loads(data[8:start]).items():
+            if name.endswith("smear_scale"):
+                values = [1.0]
+            elif len(tensor.get("shape", [])) > 1:
+                values = [draw.gauss(0, 0.3) for _ in range((tensor["data_offsets"][1] - tensor["data_offsets"][0]) // 4)]
+            else:
+                continue
+            struct.pack_into(f"<{len(values)}f", data, start + tensor["data_offsets"][0], *values)
+        path.write_bytes(data)
+
+
+def decoding():
+    """Tokens are replayed, and are those of the CPU, which replays nothing."""
+    swa = ["model.attention.window=4"]
+    forms = {
+        # Name: config, context, settings, whether tokens are replayed. 20 tokens go past the contexts: rings go round.
+        "rope": ("gqa-rope", 16, [], True),
+        "rope, windows": ("gqa-rope", 16, swa, True),
+        "alibi": ("alibi", 16, swa, True),
+        "sinusoidal": ("gqa-rope", 16, ["model.position=sinusoidal"], True),
+        "none": ("gqa-rope", 16, ["model.position=none"], True),
+        "learned": ("small", 32, [], True),
+        # Past the context everything slides, and is computed anew.
+        "learned, sliding": ("small", 12, [], True),
+        "mixed residual": ("nanochat-small", 80, [], True),
+        "experts": ("mixtral-small", 80, [], False),
+    }
+    for name, (config, context, settings, replays) in forms.items():
+        out = scratch / f"decoding-{name}"
+        run("train", *tiny(config, 1, context, "train.precision=float32", *settings), "--device", "cpu", "--out", out)
+        randomize(out)
+        few = [["--greedy"], ["--samples", "3", "--temperature", "1.5"]]
+        caches = [["--greedy", "--kv", "bfloat16"], ["--greedy", "--kv", "int8", "--samples", "2"],
+                  ["--top-k", "5", "--repetition-penalty", "1.2", "--samples", "2"]]
+        for extra in few + (caches if name.startswith("rope") else []):
+            command = ["sample", out, "--ids", "1,2,3,4", "--tokens", "20", *extra]
+            cpu = run(*command, "--device", "cpu").stdout
+            gpu = run(*command, "--device", "cuda", LOOM_SOFTWARE_GPU_REPORT="1")
+            launches = replayed(gpu)
+            if gpu.stdout != cpu:
+                fail(f"{name} {' '.join(extra)}: the CPU says {cpu.strip()}, the GPU {gpu.stdout.strip()}")
+            # The first of them comes from the prompt, and the second's pass makes tables and is not replayed.
+            if (launches > 0) != replays or launches > 18:
+                fail(f"{name} {' '.join(extra)}: {launches} tokens replayed")
+    print("tokens are replayed, and are those of the CPU", flush=True)
+
+
 def mistakes():
     """What is said, in one line, when the device fails; nothing half written stays."""
     def refused(what, done, *words):
@@ -197,6 +258,7 @@ def mistakes():
 try:
     losses()
     moving()
+    decoding()
     mistakes()
 finally:
     shutil.rmtree(scratch, ignore_errors=True)

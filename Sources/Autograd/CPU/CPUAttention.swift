@@ -106,6 +106,7 @@ extension CPUBackend {
     }
 
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
+        let call = call.settled
         let query = call.query, heads = query.count, dim = query.dim
         let (q, out) = (query.tensor.f32 + query.offset, output.f32)
         let group = heads / (call.keys.columns / dim)

@@ -155,6 +155,26 @@ struct KernelRing: BitwiseCopyable {
     }
 }
 
+/// `Append` of the family `decodeStep`.
+struct KernelAppend: BitwiseCopyable {
+    var batch: Int64, tokens: Int64, first: Int64, start: Int64, capacity: Int64, keyHeads: Int64, dim: Int64
+    var kStride: Int64, vStride: Int64
+    var type: Int32
+    var keys: DeviceAddress, values: DeviceAddress
+    var keyScales: DeviceAddress, valueScales: DeviceAddress
+
+    init(_ call: RingAppend) {
+        (batch, tokens) = (Int64(call.keys.shape[0]), Int64(call.key.tensor.shape[1]))
+        (first, start, capacity) = (Int64(call.first), Int64(call.start), Int64(call.keys.shape[1]))
+        (keyHeads, dim) = (Int64(call.key.count), Int64(call.key.dim))
+        (kStride, vStride) = (Int64(call.key.tensor.columns), Int64(call.value.tensor.columns))
+        type = Int32(call.keys.array.type)
+        (keys, values) = (call.keys.deviceAddress, call.values.deviceAddress)
+        keyScales = call.keys.scales?.values.deviceAddress ?? 0
+        valueScales = call.values.scales?.values.deviceAddress ?? 0
+    }
+}
+
 /// `Update` of `adamw`.
 struct KernelUpdate: BitwiseCopyable {
     var p: DeviceAddress, g: DeviceAddress, m: DeviceAddress, v: DeviceAddress

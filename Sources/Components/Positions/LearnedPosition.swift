@@ -13,6 +13,7 @@ public struct LearnedPosition: Position {
     }
 
     public func embedding(_ pass: Pass) -> Tensor? {
+        if let position = pass.position { return table.tensor.rows(at: position.positions.reshaped([pass.batch, 1])) }
         let ids = (0..<pass.batch * pass.time).map { Int32(pass.start + $0 % pass.time) }
         return table.tensor.rows(at: pass.context.tensor(ids, [pass.batch, pass.time]))
     }

@@ -47,13 +47,13 @@ public struct RotaryPosition: Position {
     }
 
     private func table(_ rotary: Int, _ pass: Pass) -> RotaryTable {
-        let half = rotary / 2
+        let half = rotary / 2, positions = pass.tablePositions
         let frequencies = (0..<half).map { pow(options.base, -2 * Double($0) / Double(rotary)) }
         var cosines = [Float](), sines = [Float]()
-        cosines.reserveCapacity(pass.time * half)
-        sines.reserveCapacity(pass.time * half)
-        for t in 0..<pass.time {
-            let position = Double(pass.start + t) / options.scaling
+        cosines.reserveCapacity(positions.count * half)
+        sines.reserveCapacity(positions.count * half)
+        for position in positions {
+            let position = Double(position) / options.scaling
             for frequency in frequencies {
                 let angle = position * frequency * (options.reverse ? -1 : 1)
                 cosines.append(Float(cos(angle)))
@@ -61,7 +61,7 @@ public struct RotaryPosition: Position {
             }
         }
         return RotaryTable(
-            cosines: pass.context.tensor(cosines, [pass.time, half]),
-            sines: pass.context.tensor(sines, [pass.time, half]), rotary: rotary, interleaved: options.interleaved)
+            cosines: pass.context.tensor(cosines, [positions.count, half]),
+            sines: pass.context.tensor(sines, [positions.count, half]), rotary: rotary, interleaved: options.interleaved)
     }
 }

@@ -9,15 +9,24 @@ public struct SinusoidalPosition: Position {
     public init(at site: Site) { width = site.size.width }
 
     public func embedding(_ pass: Pass) -> Tensor? {
-        var values = [Float](repeating: 0, count: pass.time * width)
-        for t in 0..<pass.time {
+        if let position = pass.position {
+            let all = position.kept("sinusoidal \(width)") { table(pass) }
+            return all.rows(at: position.rows.reshaped([pass.batch, 1]))
+        }
+        return table(pass).rows(
+            at: pass.context.tensor(
+                (0..<pass.batch * pass.time).map { Int32($0 % pass.time) }, [pass.batch, pass.time]))
+    }
+
+    private func table(_ pass: Pass) -> Tensor {
+        let positions = pass.tablePositions
+        var values = [Float](repeating: 0, count: positions.count * width)
+        for (t, position) in positions.enumerated() {
             for channel in 0..<width {
-                let angle = Double(pass.start + t) / pow(10000, Double(channel / 2 * 2) / Double(width))
+                let angle = Double(position) / pow(10000, Double(channel / 2 * 2) / Double(width))
                 values[t * width + channel] = Float(channel % 2 == 0 ? sin(angle) : cos(angle))
             }
         }
-        return pass.context.tensor(values, [pass.time, width]).rows(
-            at: pass.context.tensor(
-                (0..<pass.batch * pass.time).map { Int32($0 % pass.time) }, [pass.batch, pass.time]))
+        return pass.context.tensor(values, [positions.count, width])
     }
 }

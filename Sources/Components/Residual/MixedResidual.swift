@@ -61,7 +61,7 @@ public struct MixedResidual: ResidualStream {
     private func smeared(_ x: Tensor, _ gate: Tensor, _ scale: Tensor, _ pass: Pass) -> Tensor {
         // Decoding keeps the last token's embedding: it is the previous one of the next pass.
         let previous = x.shiftedInTime(first: pass.cache?.carried["smear"])
-        if let cache = pass.cache { cache.carried["smear"] = x.lastInTime() }
+        if let cache = pass.cache { cache.carry("smear", x.lastInTime()) }
         let opened = x.columns(0..<smearChannels).linear(gate).activation(.sigmoid)  // [B, T, 1]
         let one = x.context.ones([1])
         return Tensor.mix([(x, one), (previous.scaledRows(by: opened.reshaped([x.rows])), scale)])
@@ -93,9 +93,10 @@ extension Tensor {
         reshaped([1, count]).columns(index..<index + 1).reshaped([1])
     }
 
-    /// The last position of [B, T, C]: [B, C]. Not recorded.
+    /// The last position of [B, T, C]: [B, C], perhaps the same memory. Not recorded.
     func lastInTime() -> Tensor {
         let (batch, time, width) = (shape[0], shape[1], shape[2])
+        guard time > 1 else { return view(at: 0, [batch, width]) }
         let last = context.empty([batch, width])
         for b in 0..<batch {
             backend.copy(rowsView(b * time + time - 1, 1), to: last.rowsView(b, 1))

@@ -126,8 +126,10 @@ public final class CUDABackend: Backend {
                     try backend.ready().send(bytes, to: backend.stepNumber)
                 }
             }
-            backend.attempt { () throws(CUDAError) in try graph.launch() }
+            replay()
         }
+
+        func replay() { backend.attempt { () throws(CUDAError) in try graph.launch() } }
     }
 
     // MARK: Memory

@@ -1,21 +1,50 @@
 extension CUDABackend {
-    /// Attention of one new token a sequence, its context in parts that run side by side.
+    /// Attention of one new token a sequence, its context in parts that run side by side. The parts are those of a full ring, whatever it
+    /// holds: then a token that is computed by a replayed graph is the same to the last bit as one that is not.
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {
         attempt { () throws(CUDAError) in
             let query = call.query, batch = query.tensor.shape[0], keyHeads = call.keys.columns / query.dim
             let splits = try DecodeSplits(
-                count: call.count, dim: query.dim, heads: query.count, keyHeads: keyHeads, batch: batch, type: call.keys.dtype,
+                count: call.keys.shape[1], dim: query.dim, heads: query.count, keyHeads: keyHeads, batch: batch, type: call.keys.dtype,
                 aligned: isAligned(call.keys) && isAligned(call.values))
             let partial = splits.workspaceBytes > 0 ? output.context.empty([splits.workspaceBytes / 4]) : nil
             run(
                 .decode, splits.kernel, splits.geometry, KernelRing(call, slopes: slopes(of: call.options)), query.array, output.array,
-                DeviceAddress(0), Int64(splits.slots), partial?.deviceAddress ?? 0)
+                call.position?.deviceAddress ?? 0, Int64(splits.slots), partial?.deviceAddress ?? 0)
             if let combine = splits.combine, let partial {
                 run(
                     .decode, "attention_decode_combine", combine, partial.deviceAddress, output.array, Int64(query.count),
                     Int64(query.dim), Int32(splits.splits))
             }
         }
+    }
+
+    /// All sequences' keys and values in one launch.
+    public func append(_ call: RingAppend) {
+        let kept = call.key.tensor.shape[1] - call.first
+        // One scale a head is what the kernel writes.
+        guard call.keys.scales?.group ?? call.key.dim == call.key.dim else { return copyToRings(call) }
+        run(
+            .decodeStep, "ring_append", elements(2 * call.keys.shape[0] * kept * call.key.count * 32), KernelAppend(call), call.key.array,
+            call.value.array, call.position?.deviceAddress ?? 0)
+    }
+
+    /// Long rows in parts, by their length alone.
+    public func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor) {
+        let parts = max(1, min(64, columns / 1024)), rows = logits.rows
+        // What kernels write in it: a value and a place.
+        let tops = logits.context.empty([rows, parts, 2])
+        run(
+            .decodeStep, "argmax_rows", LaunchGeometry(blocks: (parts, rows, 1), threads: LaunchGeometry.threads), logits.array,
+            Int64(logits.columns), Int64(columns), ids.deviceAddress, tops.deviceAddress)
+        guard parts > 1 else { return }
+        run(
+            .decodeStep, "argmax_combine", LaunchGeometry(blocks: (rows, 1, 1), threads: 32), logits.array, Int64(logits.columns),
+            tops.deviceAddress, Int32(parts), ids.deviceAddress)
+    }
+
+    public func advance(_ position: Tensor, by count: Int, rows: Tensor) {
+        run(.decodeStep, "advance_position", .one, position.deviceAddress, rows.deviceAddress, Int64(rows.count), Int64(count))
     }
 
     /// The product of a few rows with a weight, bound by reading the weight once.

@@ -1,0 +1,136 @@
+import Architectures
+import Autograd
+import Components
+
+/// Passes of one token a sequence through a cache. On a device that works while the host goes on, one pass is captured and replayed for
+/// every further token, as it is the host's asking that takes most of the time.
+///
+/// What cannot be replayed is asked for anew each time, with the same result: mixtures of experts, which route on the host, and components
+/// that ask for the position on the host or keep something in `KVCache.carried` by themselves.
+final class DecodeStep {
+    /// What a pass is for.
+    enum Wanted { case logits, likeliest(of: Int) }
+    /// What it gave, sequence by sequence: all logits, or the likeliest token.
+    enum Outcome { case logits([Float]), tokens([Int32]) }
+
+    let cache: KVCache
+    private let model: Model
+    private let context: Context
+    private let wanted: Wanted
+    /// Tokens that may come still.
+    private var left: Int
+    private var canReplay: Bool
+    private var replay: DecodeReplay?
+
+    /// - Parameter most: how many tokens there will be at most.
+    init(_ model: Model, _ cache: KVCache, on context: Context, _ wanted: Wanted, most: Int) {
+        (self.model, self.cache, self.context, self.wanted, left) = (model, cache, context, wanted, most)
+        canReplay = context.backend.isAsynchronous
+    }
+
+    /// Whether tokens are replayed by now.
+    var isReplaying: Bool { replay?.isCaptured ?? false }
+
+    /// Takes the next token of each sequence. There must be a position for them.
+    func callAsFunction(_ tokens: [Int32]) -> Outcome {
+        defer {
+            cache.advance(by: 1)
+            left -= 1
+        }
+        if canReplay, tokens.count == cache.batch {
+            if replay?.range.contains(cache.position) != true {
+                // The one before first: it holds on to memory.
+                replay = nil
+                replay = DecodeReplay(model, cache, on: context, wanted, most: left)
+            }
+            if let replay, let outcome = replay(tokens) { return outcome }
+            (canReplay, replay) = (false, nil)
+        }
+        let logits = model.logits(Pass(tokens: context.tensor(tokens, [tokens.count, 1]), start: cache.position, cache: cache))
+        if context.backend.isAsynchronous, case .likeliest(let columns) = wanted {
+            let ids = context.empty([tokens.count], .int32)
+            context.backend.likeliest(logits, of: columns, into: ids)
+            return .tokens(ids.int32s)
+        }
+        return .logits(logits.floats)
+    }
+}
+
+/// One pass for all positions of a range: its tokens and its position lie in the device's memory. The first token is computed at once,
+/// which makes tables and finds out which algorithms are fast; with the second the pass is captured.
+private final class DecodeReplay {
+    /// Tables have so many rows at most; what is made again after so many tokens is no matter.
+    private static let mostRows = 1024
+
+    let range: Range<Int>
+    private let model: Model
+    private let cache: KVCache
+    private let context: Context
+    private let wanted: DecodeStep.Wanted
+    private let position: DecodePosition
+    /// int32 [B, 1], where likeliest tokens go as well: the next pass finds them there.
+    private let tokens: Tensor
+    /// What is in there, where the host knows.
+    private var known: [Int32] = []
+    private var logits: Tensor?
+    private var captured: (any CapturedWork)?
+    private var pin: PoolPin?
+    private var isWarm = false
+
+    init(_ model: Model, _ cache: KVCache, on context: Context, _ wanted: DecodeStep.Wanted, most: Int) {
+        (self.model, self.cache, self.context, self.wanted) = (model, cache, context, wanted)
+        let first = cache.position, (end, overflow) = first.addingReportingOverflow(max(1, min(most, Self.mostRows)))
+        // Learned positions have no row past their end.
+        range = first..<max(first + 1, min(overflow ? .max : end, model.positionLimit ?? .max))
+        position = DecodePosition(range, batch: cache.batch, on: context)
+        tokens = context.empty([cache.batch, 1], .int32)
+    }
+
+    var isCaptured: Bool { captured != nil }
+
+    /// - Returns: Nil where the pass cannot be replayed; then nothing was done.
+    func callAsFunction(_ next: [Int32]) -> DecodeStep.Outcome? {
+        if isWarm, captured == nil {
+            capture()
+            guard captured != nil else { return nil }
+        }
+        if next != known { next.withUnsafeBytes { context.backend.upload($0, to: tokens) } }
+        if let captured { captured.replay() } else { warm() }
+        switch wanted {
+        case .logits:
+            known = next
+            return .logits(logits?.floats ?? [])
+        case .likeliest:
+            known = tokens.int32s
+            return .tokens(known)
+        }
+    }
+
+    /// Whether something goes on by itself, outside of what is replayed.
+    private var isOutside = false
+
+    private func warm() {
+        let before = cache.carried
+        pass()
+        // What is carried was there before, or is in a new place with every token.
+        isOutside = position.wasBypassed || !before.allSatisfy { cache.carried[$0.key] === $0.value } || before.count != cache.carried.count
+        isWarm = true
+    }
+
+    private func capture() {
+        guard !isOutside else { return }
+        let pin = context.pool.pin()
+        captured = context.backend.capture { pass() }
+        if captured != nil { self.pin = pin }
+    }
+
+    private func pass() {
+        let start = cache.position
+        cache.devicePosition = position
+        defer { cache.devicePosition = nil }
+        let logits = model.logits(Pass(tokens: tokens, start: start, cache: cache))
+        if case .likeliest(let columns) = wanted { context.backend.likeliest(logits, of: columns, into: tokens) }
+        position.advance()
+        self.logits = logits
+    }
+}
