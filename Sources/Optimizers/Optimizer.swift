@@ -165,8 +165,12 @@ public final class Optimizer {
 
     /// The same with a norm that is on the device only, as `sumSquares` leaves it.
     public func step(_ step: Int, clippingBy squares: Tensor) {
-        let clip = GradientClip(squares: squares, limit: Float(plan.gradClip))
-        if moving.contains(where: { $0.rule is SGD }) { gradients.backend.clip(gradients, by: clip) }
+        var clip = GradientClip(squares: squares, limit: Float(plan.gradClip))
+        if moving.contains(where: { $0.rule is SGD }) {
+            gradients.backend.clip(gradients, by: clip)
+            // Once is enough; that a step which is not finite is left out stays.
+            clip = GradientClip(squares: squares, limit: 0)
+        }
         move(step, scale: 1, clip: clip)
     }
 

@@ -64,7 +64,8 @@ enum BenchCommand: Command {
             showProfile(measured)
         }
         return [
-            "name": .string(config.name), "device": .string(device.title), "threads": threads(device), "tokens_per_step": .int(measured.tokensPerStep),
+            "name": .string(config.name), "device": .string(device.title), "threads": threads(device),
+            "tokens_per_step": .int(measured.tokensPerStep),
             "seconds_per_step": .double(measured.medianStepSeconds), "step_seconds": .array(measured.stepSeconds.map { .double($0) }),
             "train_tokens_per_second": .double(measured.tokensPerSecond), "flops_per_token": .int(measured.flopsPerToken),
             "flops_per_second": .double(measured.flopsPerSecond), "matrix_product_flops_per_second": .double(peaks.product),

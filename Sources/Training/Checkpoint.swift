@@ -177,6 +177,8 @@ public struct Checkpoint: Sendable {
         } catch {
             throw Failure("cannot save a checkpoint in \(folder.checkpointsPath): \(error.localizedDescription)")
         }
+        // What was begun and not finished, for want of room or because the device failed, goes again.
+        defer { try? manager.removeItem(atPath: temporary) }
         let metadata = ["format": "loom", "step": String(state.step)]
         try Safetensors.write(weights, metadata: metadata, to: "\(temporary)/model.safetensors")
         if let optimizer {

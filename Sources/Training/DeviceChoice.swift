@@ -11,7 +11,7 @@ public struct DeviceChoice: Sendable {
     public var kind: Kind
     /// Threads of the CPU; nil for one a core.
     public var threads: Int?
-    /// Told, in a line, why a GPU that is there is not used.
+    /// Told, in a line, why a GPU that is there is not used, and before what takes long.
     public var note: @Sendable (String) -> Void
 
     public init(_ kind: Kind = .auto, threads: Int? = nil, note: @escaping @Sendable (String) -> Void = { _ in }) {
@@ -23,7 +23,7 @@ public struct DeviceChoice: Sendable {
     public func context(_ precision: TrainOptions.Precision = .float32) throws -> Context {
         guard kind != .cpu else { return .cpu(threads: threads) }
         do throws(CUDAError) {
-            return try .cuda(usesTF32: precision == .tf32, activationType: precision.activationType(onGPU: true))
+            return try .cuda(usesTF32: precision == .tf32, activationType: precision.activationType(onGPU: true), note: note)
         } catch {
             if kind == .cuda { throw error }
             // A machine without a driver has no GPU to speak of.

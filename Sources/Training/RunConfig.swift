@@ -48,7 +48,9 @@ public struct TrainOptions: OptionGroup {
             Option("keep_checkpoints", \.keepCheckpoints, .atLeast(1), help: "newest checkpoints to keep, besides the best"),
             Option("sample_tokens", \.sampleTokens, .within(0...1_000_000), help: "tokens to sample at each evaluation"),
             Option("seed", \.seed, .atLeast(0), help: "seed of weights, batches and dropout"),
-            Option("precision", \.precision, help: "type of activations and matrix products; the CPU computes in float32, auto is bfloat16 on a GPU"),
+            Option(
+                "precision", \.precision,
+                help: "type of activations and matrix products; the CPU computes in float32, auto is bfloat16 on a GPU"),
         ]
     }
 }

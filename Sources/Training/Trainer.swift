@@ -179,7 +179,9 @@ public final class Trainer {
         let weights = 8 * model.store.count
         guard weights + activations > physical else { return }
         func refusal(_ what: String, _ bytes: Int, _ remedy: String, _ path: String) -> ConfigError {
-            let sizes = String(format: "%.1f GiB, and \(context.backend.name == "cpu" ? "this machine" : context.backend.title) has %.1f", Double(bytes) / 0x1p30, Double(physical) / 0x1p30)
+            let sizes = String(
+                format: "%.1f GiB, and \(context.backend.name == "cpu" ? "this machine" : context.backend.title) has %.1f",
+                Double(bytes) / 0x1p30, Double(physical) / 0x1p30)
             return ConfigError("\(what) at least \(sizes); \(remedy)", at: path, file: config.file)
         }
         if weights > physical { throw refusal("weights and gradients take", weights, "make the model smaller", "model") }
@@ -299,7 +301,9 @@ public final class Trainer {
         let (loss, norm, wereFinite) = deviceStep.read()
         try context.check()
         guard wereFinite else {
-            throw diverged(!loss.isFinite ? "loss" : !norm.isFinite ? "gradient" : "loss or gradient of a step that was not logged, before", step)
+            let culprit =
+                !loss.isFinite ? "loss" : !norm.isFinite ? "gradient" : "loss or gradient of a step since the last that was logged,"
+            throw diverged(culprit, step)
         }
         return (loss, norm)
     }

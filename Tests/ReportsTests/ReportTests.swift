@@ -36,7 +36,7 @@ struct ReportTests {
         let comparison = try Comparison(request), made = ComparisonFolder(path: "\(folder.path)/comparison")
         try FileManager.default.createDirectory(atPath: made.path, withIntermediateDirectories: true)
         try made.save(comparison)
-        for run in comparison.runs { _ = try? RunWorker(made, run: run.label, threads: 1, jobs: 1).work { false } }
+        for run in comparison.runs { _ = try? RunWorker(made, run: run.label, on: DeviceChoice(.cpu, threads: 1), jobs: 1).work { false } }
         return made
     }
 

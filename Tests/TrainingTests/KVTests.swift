@@ -19,7 +19,7 @@ struct KVTests {
                     if component.options.contains(where: { $0.name == "kv_heads" }) { attention["kv_heads"] = 3 }
                     let model = try randomModel(
                         ["context": 100, "layers": 3, "width": 24, "attention": .object(attention)], vocabulary: 11, on: context)
-                    let found = KVMeasurement.measure(model, on: context, batch: batch, context: length, type: type, steps: 3)
+                    let found = try KVMeasurement.measure(model, on: context, batch: batch, context: length, type: type, steps: 3)
                     // Counted here anew: every layer's ring, keys and values, of so many heads.
                     let heads = ["mha": 6, "gqa": 3, "mqa": 1][component.name] ?? 6
                     let windows = try KVTests.windows(window)
@@ -49,7 +49,7 @@ struct KVTests {
             vocabulary: 11, on: context)
         // Other tests run in this process at the same time and take and leave memory of their own: one of some tries is calm.
         let shares = (0..<8).map { _ in
-            let found = KVMeasurement.measure(model, on: context, batch: 1, context: 4096, type: .float32, steps: 2)
+            let found = try KVMeasurement.measure(model, on: context, batch: 1, context: 4096, type: .float32, steps: 2)
             return Double(found.residentBytes ?? 0) / Double(found.formulaBytes)
         }
         #expect(shares.contains { abs($0 - 1) < 0.02 }, "\(shares)")

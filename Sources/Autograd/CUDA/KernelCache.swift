@@ -32,6 +32,13 @@ package struct KernelCache {
         return "\(source.name)-\(architecture)-\(digits.joined()).cubin"
     }
 
+    /// Whether a family's code is on disk.
+    package func holds(_ source: CUDASource, architecture: String, compiler: Int) -> Bool {
+        guard let folder else { return false }
+        let name = Self.key(source, architecture: architecture, compiler: compiler)
+        return FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path)
+    }
+
     /// The code of a family: from disk, or compiled and then kept. A folder that cannot be written costs only time.
     package func machineCode(_ source: CUDASource, architecture: String, compiler: NVRTC) throws(CUDAError) -> [UInt8] {
         let name = Self.key(source, architecture: architecture, compiler: try compiler.versionNumber())

@@ -14,8 +14,8 @@ extension Heads {
         y.recordBackward(from: [tensor, weight]) { [gradient = tensor.gradient, columns] dy in
             let target = gradient?.columnsTarget(columns)
             context.backend.prepareHeadsBackward(
-                call, rstd: rstd, dy: dy, dx: target?.tensor ?? context.empty(tensor.shape, tensor.dtype), accumulate: target?.accumulate ?? false,
-                dweight: weight?.gradient?.addingTarget())
+                call, rstd: rstd, dy: dy, dx: target?.tensor ?? context.empty(tensor.shape, tensor.dtype),
+                accumulate: target?.accumulate ?? false, dweight: weight?.gradient?.addingTarget())
         }
         return Heads(y, count: count, dim: dim)
     }

@@ -93,10 +93,10 @@ struct ComparisonTests {
         #expect(message { _ = try steps("tokens=63") }.contains("is less than one step of tiny"))
         #expect(message { _ = try steps("tokens=1E") }.contains("more than a billion steps"))
         var timed = try request("tiny", "wide") { $0.budget = try Budget("seconds=0.2") }
-        try timed.settleSteps(threads: 1)
+        try timed.settleSteps(on: DeviceChoice(.cpu, threads: 1))
         #expect(timed.variants.allSatisfy { $0.config.train.steps >= 1 && $0.config.train.steps != 30 })
         let settled = timed.variants.map(\.config.train.steps)
-        try timed.settleSteps(threads: 1)
+        try timed.settleSteps(on: DeviceChoice(.cpu, threads: 1))
         #expect(timed.variants.map(\.config.train.steps) == settled, "measured once")
     }
 
@@ -146,7 +146,7 @@ struct ComparisonTests {
             return try ComparisonFolder.take(for: Comparison(request), out: out).comparison
         }
         var first = try take("tiny", "gated") { $0.budget = try Budget("seconds=0.1") }
-        try first.settleSteps(threads: 1)
+        try first.settleSteps(on: DeviceChoice(.cpu, threads: 1))
         let place = ComparisonFolder(path: out)
         let lock = try place.lock()
         try place.save(first)

@@ -81,7 +81,7 @@ struct ResultsTests {
         var request = Comparison.Request(VariantRequest(configs: ["a", "b"].map { "\(place)/\($0).json" }))
         (request.seeds, request.budget) = (2, Budget(.seconds, seconds))
         var timed = try Comparison(request)
-        try timed.settleSteps(threads: 1)
+        try timed.settleSteps(on: DeviceChoice(.cpu, threads: 1))
         var statuses: [String: ComparedRun.Status] = [:]
         for run in timed.runs {
             statuses[run.label] = try result((run.variant.name == "a" ? 0.8 : 0.5) + 0.001 * Double(run.index * run.index))

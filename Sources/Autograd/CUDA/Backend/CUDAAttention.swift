@@ -2,7 +2,8 @@ extension CUDABackend {
     public func attention(_ call: AttentionCall, output: Tensor, lse: Tensor) {
         if let tiles = flashTiles(call, output) {
             return run(
-                .flashAttention, tiles.forward.name, tiles.forward.geometry(count: call.queries, heads: call.query.count, batch: call.batch),
+                .flashAttention, tiles.forward.name,
+                tiles.forward.geometry(count: call.queries, heads: call.query.count, batch: call.batch),
                 kernelCall(call, rows: 0), call.query.array.address, call.key.array.address, call.value.array.address,
                 output.deviceAddress, lse.deviceAddress)
         }

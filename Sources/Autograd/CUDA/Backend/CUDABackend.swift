@@ -36,8 +36,9 @@ public final class CUDABackend: Backend {
 
     // MARK: Asking
 
-    /// Does what can fail, unless something has failed already.
+    /// Does what can fail, unless something has failed already, after what was put off.
     func attempt(_ body: () throws(CUDAError) -> Void) {
+        doPutOff()
         guard failure == nil else { return }
         do throws(CUDAError) { try body() } catch { failure = error }
     }
@@ -52,8 +53,41 @@ public final class CUDABackend: Backend {
         attempt { () throws(CUDAError) in try kernels.launch(family, kernel, geometry, arguments) }
     }
 
+    // MARK: Putting off
+
+    /// A sum that waits for what is asked for next: a norm of it is done in the same pass over memory, and before anything else it is done
+    /// alone. In a transformer almost every addition to the stream is followed by the norm of the next sublayer.
+    private struct Sum {
+        let a: KernelArray, b: KernelArray, y: KernelArray, count: Int
+    }
+    private var putOff: Sum?
+
+    public func add(_ a: Tensor, _ b: Tensor, into y: Tensor) {
+        doPutOff()
+        putOff = Sum(a: a.array, b: b.array, y: y.array, count: y.count)
+    }
+
+    /// The operands of the sum that waits, where `x` is what it goes to: the caller then adds them. Their memory may have gone to the
+    /// output by now, which the kernel bears, as it reads a row before it writes it; not to the statistics of short rows.
+    func takeSum(for x: Tensor) -> (a: KernelArray, b: KernelArray)? {
+        guard let sum = putOff, x.columns >= 64, sum.y.address == x.deviceAddress, sum.y.type == x.array.type, sum.count == x.count else {
+            return nil
+        }
+        putOff = nil
+        return (sum.a, sum.b)
+    }
+
+    private func doPutOff() {
+        guard let sum = putOff else { return }
+        putOff = nil
+        run(.elementwise, "add", elements(sum.count), sum.a, sum.b, sum.y, Int64(sum.count))
+    }
+
     /// One thread for each of `count` elements.
     func elements(_ count: Int) -> LaunchGeometry { .elements(count, on: device.multiprocessors) }
+
+    /// One thread for every four of `count` elements, for kernels that take as many at once.
+    func fours(_ count: Int) -> LaunchGeometry { elements((count + 3) / 4) }
 
     public func synchronize() {
         if let capture { return capture.isImpossible = true }
@@ -73,6 +107,7 @@ public final class CUDABackend: Backend {
         guard let capture else { return nil }
         products.isCapturing = true
         body()
+        doPutOff()
         (self.capture, products.isCapturing) = (nil, false)
         var graph: CUDAGraph?
         // Even after a failure: the stream must not be left capturing.
@@ -110,6 +145,7 @@ public final class CUDABackend: Backend {
     }
 
     public func deallocate(_ pointer: UnsafeMutableRawPointer?, byteCount: Int) {
+        doPutOff()
         // Even after a failure: other contexts may go on.
         try? session.free(DeviceAddress(UInt(bitPattern: pointer)))
     }
@@ -143,7 +179,7 @@ public final class CUDABackend: Backend {
             }
             return
         }
-        run(.elementwise, "convert", elements(x.count), x.array, y.array, Int64(x.count))
+        run(.elementwise, "convert", fours(x.count), x.array, y.array, Int64(x.count))
     }
 
     public func compress(_ x: Tensor, into y: Tensor) {
@@ -175,7 +211,7 @@ public final class CUDABackend: Backend {
     // MARK: Filling
 
     public func fill(_ y: Tensor, _ value: Float) {
-        run(.elementwise, "fill", elements(y.count), y.array, value, Int64(y.count))
+        run(.elementwise, "fill", fours(y.count), y.array, value, Int64(y.count))
     }
 
     public func fillColumns(_ y: Tensor, _ columns: Range<Int>, _ value: Float) {

@@ -1,18 +1,14 @@
 extension CUDABackend {
-    public func add(_ a: Tensor, _ b: Tensor, into y: Tensor) {
-        run(.elementwise, "add", elements(y.count), a.array, b.array, y.array, Int64(y.count))
-    }
-
     public func multiply(_ a: Tensor, _ b: Tensor, into y: Tensor, accumulate: Bool) {
-        run(.elementwise, "multiply", elements(y.count), a.array, b.array, y.array, Int64(y.count), flag(accumulate))
+        run(.elementwise, "multiply", fours(y.count), a.array, b.array, y.array, Int64(y.count), flag(accumulate))
     }
 
     public func scale(_ x: Tensor, by factor: Float, into y: Tensor) {
-        run(.elementwise, "scale", elements(y.count), x.array, factor, y.array, Int64(y.count))
+        run(.elementwise, "scale", fours(y.count), x.array, factor, y.array, Int64(y.count))
     }
 
     public func accumulate(_ x: Tensor, scale: Float, into y: Tensor) {
-        run(.elementwise, "accumulate", elements(y.count), x.array, scale, y.array, Int64(y.count))
+        run(.elementwise, "accumulate", fours(y.count), x.array, scale, y.array, Int64(y.count))
     }
 
     public func scaledSum(_ terms: [(x: Tensor, factor: Tensor)], into y: Tensor) {
@@ -20,40 +16,40 @@ extension CUDABackend {
         let all = zip(terms, factors).map { (x: $0.x.array, s: $1.deviceAddress) }
         for first in stride(from: 0, to: all.count, by: KernelTerms.most) {
             let some = KernelTerms(all[first..<min(first + KernelTerms.most, all.count)], accumulate: first > 0)
-            run(.elementwise, "scaled_sum", elements(y.count), some, y.array, Int64(y.count))
+            run(.elementwise, "scaled_sum", fours(y.count), some, y.array, Int64(y.count))
         }
     }
 
     public func accumulateScaled(_ x: Tensor, factor: Tensor, into y: Tensor) {
         let factor = converted(factor, to: .float32)
-        run(.elementwise, "accumulate_scaled", elements(y.count), x.array, factor.deviceAddress, y.array, Int64(y.count))
+        run(.elementwise, "accumulate_scaled", fours(y.count), x.array, factor.deviceAddress, y.array, Int64(y.count))
     }
 
     public func softcap(_ x: Tensor, cap: Float, into y: Tensor) {
-        run(.elementwise, "softcap", elements(y.count), x.array, cap, y.array, Int64(y.count))
+        run(.elementwise, "softcap", fours(y.count), x.array, cap, y.array, Int64(y.count))
     }
 
     public func softcapBackward(_ y: Tensor, _ dy: Tensor, cap: Float, into dx: Tensor, accumulate: Bool) {
-        run(.elementwise, "softcap_backward", elements(y.count), y.array, dy.array, cap, dx.array, Int64(y.count), flag(accumulate))
+        run(.elementwise, "softcap_backward", fours(y.count), y.array, dy.array, cap, dx.array, Int64(y.count), flag(accumulate))
     }
 
     public func activation(_ kind: Activation, _ x: Tensor, into y: Tensor) {
-        run(.activations, "activation", elements(y.count), kind.rawValue, x.array, y.array, Int64(y.count))
+        run(.activations, "activation", fours(y.count), kind.rawValue, x.array, y.array, Int64(y.count))
     }
 
     public func activationBackward(_ kind: Activation, _ x: Tensor, _ dy: Tensor, into dx: Tensor, accumulate: Bool) {
         run(
-            .activations, "activation_backward", elements(x.count), kind.rawValue, x.array, dy.array, dx.array, Int64(x.count),
+            .activations, "activation_backward", fours(x.count), kind.rawValue, x.array, dy.array, dx.array, Int64(x.count),
             flag(accumulate))
     }
 
     public func gated(_ kind: Activation, _ x: Tensor, into y: Tensor) {
-        run(.activations, "gated", elements(y.count), kind.rawValue, x.array, y.array, Int64(y.rows), Int64(y.columns))
+        run(.activations, "gated", fours(y.count), kind.rawValue, x.array, y.array, Int64(y.rows), Int64(y.columns))
     }
 
     public func gatedBackward(_ kind: Activation, _ x: Tensor, _ dy: Tensor, into dx: Tensor) {
         run(
-            .activations, "gated_backward", elements(dy.count), kind.rawValue, x.array, dy.array, dx.array, Int64(dy.rows),
+            .activations, "gated_backward", fours(dy.count), kind.rawValue, x.array, dy.array, dx.array, Int64(dy.rows),
             Int64(dy.columns))
     }
 

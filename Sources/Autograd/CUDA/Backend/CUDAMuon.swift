@@ -76,10 +76,10 @@ extension CUDABackend {
         }
     }
 
-    /// One thread for each element, where there are so many blocks for the device in all matrices together.
+    /// One thread for every four elements, up to what fills the device with all matrices together.
     private func elements(_ stack: Stack) -> LaunchGeometry {
         let multiprocessors = device.multiprocessors / max(1, Int(stack.count))
-        return .elements(Int(stack.size), on: multiprocessors).each(of: Int(stack.count))
+        return .elements((Int(stack.size) + 3) / 4, on: multiprocessors).each(of: Int(stack.count))
     }
 
     /// Where tensors begin, in memory of the device.

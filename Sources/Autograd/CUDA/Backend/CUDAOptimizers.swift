@@ -33,7 +33,7 @@ extension CUDABackend {
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
     ) {
         run(
-            .optimizers, "sgd", elements(p.count), p.deviceAddress, g.deviceAddress, buffer.deviceAddress, Int64(p.count), gradientScale,
+            .optimizers, "sgd", fours(p.count), p.deviceAddress, g.deviceAddress, buffer.deviceAddress, Int64(p.count), gradientScale,
             lr, momentum, decay, flag(nesterov), DeviceAddress(0), Float(0), DeviceAddress(0))
     }
 }

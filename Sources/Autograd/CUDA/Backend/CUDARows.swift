@@ -73,10 +73,17 @@ extension CUDABackend {
     private func norm(
         _ x: Tensor, _ weight: Tensor?, _ bias: Tensor?, _ offset: Float, _ epsilon: Float, _ y: Tensor, mean: Tensor?, _ rstd: Tensor
     ) {
-        run(
-            .normalization, "norm_forward", .rows(x.rows, columns: x.columns), x.array, weight?.deviceAddress ?? 0,
-            bias?.deviceAddress ?? 0, offset, epsilon, y.array, mean?.deviceAddress ?? 0, rstd.deviceAddress, Int64(x.rows),
-            Int64(x.columns), flag(mean != nil))
+        let geometry = LaunchGeometry.rows(x.rows, columns: x.columns, perThread: 16)
+        let (w, b, m) = (weight?.deviceAddress ?? 0, bias?.deviceAddress ?? 0, mean?.deviceAddress ?? 0)
+        if let sum = takeSum(for: x) {
+            run(
+                .normalization, "norm_forward_add", geometry, sum.a, sum.b, x.array, w, b, offset, epsilon, y.array, m, rstd.deviceAddress,
+                Int64(x.rows), Int64(x.columns), flag(mean != nil))
+        } else {
+            run(
+                .normalization, "norm_forward", geometry, x.array, w, b, offset, epsilon, y.array, m, rstd.deviceAddress, Int64(x.rows),
+                Int64(x.columns), flag(mean != nil))
+        }
     }
 
     public func layerNormBackward(
@@ -110,7 +117,7 @@ extension CUDABackend {
         }
         guard let dx else { return }
         run(
-            .normalization, "norm_backward", .rows(x.rows, columns: x.columns), x.array, weight?.deviceAddress ?? 0, offset,
+            .normalization, "norm_backward", .rows(x.rows, columns: x.columns, perThread: 16), x.array, weight?.deviceAddress ?? 0, offset,
             mean?.deviceAddress ?? 0, rstd.deviceAddress, dy.array, dx.array, Int64(x.rows), Int64(x.columns), flag(accumulate))
     }
 
