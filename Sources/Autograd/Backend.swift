@@ -17,6 +17,9 @@ public protocol Backend: AnyObject {
     func synchronize()
     /// Whether operations return before they are done, so that fetching a result waits.
     var isAsynchronous: Bool { get }
+    /// Elements up to which matrices of one shape are worked on together: many where asking for an operation is what costs, few where
+    /// operations are cheap and what they work on should stay in cache.
+    var batchedElements: Int { get }
     /// Keeps what `body` asks for instead of doing it. Tensors it works on must live as long as what is returned, and so must the pool's
     /// blocks that it takes: see `BufferPool.pin`.
     /// - Returns: Nil where the device cannot, or `body` fetched something; then nothing was done.
@@ -122,14 +125,21 @@ public protocol Backend: AnyObject {
     func sgd(
         _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
         nesterov: Bool)
+    // Of Muon. x, y, g and averages are [n, rows, columns]: n matrices, each of which is worked on as if it were alone; x, y and g in
+    // float32 or in the context's type for activations. What is not in that stack is a list of n.
+    /// Nesterov's momentum m of gradients g: averages ← lerp(averages, scale·g, 1 − m), y ← lerp(scale·g, averages, m). With a clip,
+    /// gradients count as if scaled by it; what is not finite stays.
+    func nesterov(_ gradients: [Tensor], scale: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor)
     /// x·= norm / (slack·‖x‖ + epsilon), ‖x‖ the Frobenius norm.
     func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float)
     /// Every row of x gets the mean of all rows' norms as its norm.
     func equalizeRowNorms(_ x: Tensor)
-    /// NorMuon: v follows the mean of g² over each row (or column), g is divided by its root and keeps its norm.
+    /// NorMuon: v [n, rows or columns] follows the mean of g² over each row (or column), g is divided by its root and keeps its norm.
     func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool)
     /// p −= rate·g, and rate·decay·p where g and p agree in sign.
-    func cautiousUpdate(_ p: Tensor, _ g: Tensor, rate: Float, decay: Float)
+    func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, decay: Float)
+    /// p ← keep·p − rate·g
+    func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, keep: Float)
     /// Σ x², on the host.
     func sumOfSquares(_ x: Tensor) -> Double
     /// Σ x² as a double in the two elements of `total`.
@@ -150,6 +160,7 @@ public protocol CapturedWork {
 
 extension Backend {
     public var isAsynchronous: Bool { false }
+    public var batchedElements: Int { 1 << 16 }
     public func capture(_ body: () -> Void) -> (any CapturedWork)? { nil }
     public var failure: (any Error)? { nil }
     public func synchronize() {}
@@ -177,6 +188,8 @@ public struct DropoutMask: Sendable {
 }
 
 /// c = alpha·op(a)·op(b) + beta·c + bias, the bias [n] added to every row. b may be bfloat16 or int8 where it is a weight: transposed, beta zero, alpha one.
+///
+/// Or so many of them, `batch`, whose matrices lie one behind another, without bias.
 public struct MatrixProduct {
     public var a: Tensor, transposeA: Bool
     public var b: Tensor, transposeB: Bool
@@ -185,13 +198,31 @@ public struct MatrixProduct {
     public var alpha: Float = 1
     public var beta: Float = 0
     public var bias: Tensor?
+    public var batch = 1
+    /// What beta multiplies instead of c, in c's shape and type.
+    public var addend: Tensor?
 
     public init(
         _ a: Tensor, _ b: Tensor, transposeA: Bool = false, transposeB: Bool = false, into c: Tensor, m: Int, n: Int, k: Int,
-        alpha: Float = 1, beta: Float = 0, bias: Tensor? = nil
+        alpha: Float = 1, beta: Float = 0, bias: Tensor? = nil, adding addend: Tensor? = nil, batch: Int = 1
     ) {
         (self.a, self.transposeA, self.b, self.transposeB, self.c) = (a, transposeA, b, transposeB, c)
         (self.m, self.n, self.k, self.alpha, self.beta, self.bias) = (m, n, k, alpha, beta, bias)
+        (self.addend, self.batch) = (addend, batch)
+    }
+
+    /// The same as products of one matrix each, after what beta multiplies has been copied to c.
+    func withAddendInPlace() -> [MatrixProduct] {
+        if let addend, beta != 0 { c.backend.copy(addend, to: c) }
+        return (0..<batch).map { index in
+            var one = self
+            (one.batch, one.addend) = (1, nil)
+            guard batch > 1 else { return one }
+            one.a = a.view(at: index * m * k, [m * k])
+            one.b = b.view(at: index * k * n, [k * n])
+            one.c = c.view(at: index * m * n, [m, n])
+            return one
+        }
     }
 }
 

@@ -31,6 +31,7 @@ public final class ProfilingBackend: Backend {
     public var title: String { inner.title }
     public var memoryByteCount: Int? { inner.memoryByteCount }
     public var failure: (any Error)? { inner.failure }
+    public var batchedElements: Int { inner.batchedElements }
     public func synchronize() { inner.synchronize() }
     public func allocate(byteCount: Int, reclaim: () -> Void) -> UnsafeMutableRawPointer? {
         inner.allocate(byteCount: byteCount, reclaim: reclaim)
@@ -214,8 +215,16 @@ public final class ProfilingBackend: Backend {
     public func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool) {
         time("Muon") { inner.reduceVariance(g, v, beta2: beta2, byRow: byRow) }
     }
-    public func cautiousUpdate(_ p: Tensor, _ g: Tensor, rate: Float, decay: Float) {
-        time("Muon") { inner.cautiousUpdate(p, g, rate: rate, decay: decay) }
+    public func nesterov(
+        _ gradients: [Tensor], scale: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor
+    ) {
+        time("Muon") { inner.nesterov(gradients, scale: scale, clip: clip, momentum: momentum, averages, into: y) }
+    }
+    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, decay: Float) {
+        time("Muon") { inner.cautiousUpdate(parameters, g, rate: rate, decay: decay) }
+    }
+    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, keep: Float) {
+        time("Muon") { inner.decayedUpdate(parameters, g, rate: rate, keep: keep) }
     }
     public func sumOfSquares(_ x: Tensor) -> Double {
         time("gradient norm") { inner.sumOfSquares(x) }

@@ -73,7 +73,11 @@ public final class ShapeBackend: Backend {
     public func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float) {}
     public func equalizeRowNorms(_ x: Tensor) {}
     public func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool) {}
-    public func cautiousUpdate(_ p: Tensor, _ g: Tensor, rate: Float, decay: Float) {}
+    public func nesterov(
+        _ gradients: [Tensor], scale: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor
+    ) {}
+    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, decay: Float) {}
+    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, keep: Float) {}
     public func compress(_ x: Tensor, into y: Tensor) {}
     public func expand(_ x: Tensor, into y: Tensor) {}
 }

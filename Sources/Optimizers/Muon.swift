@@ -7,48 +7,77 @@ import Configuration
 /// `classic` is the form first published: five quintic Newton–Schulz steps. `nanochat` evens out row norms, takes Polar
 /// Express steps (Amsel et al. 2025, arXiv:2505.16932), divides by a second moment along one side (NorMuon, Li et al.
 /// 2025, arXiv:2510.05491) and decays weights only where update and weight agree in sign.
+///
+/// This is one matrix; matrices move in a `MuonStack`.
 final class Muon: UpdateRule {
     enum Variant: String, OptionEnum { case nanochat, classic }
 
-    private let parameter: Tensor, gradient: Tensor, buffer: Tensor, second: Tensor?
-    private let variant: Variant
-    private let beta2: Float
-    private let rows: Int, columns: Int
+    let parameter: Tensor, gradient: Tensor
+    let variant: Variant
+    let beta2: Float
+    var rows: Int { parameter.rows }
+    var columns: Int { parameter.columns }
+    /// Parts of what the stack remembers.
+    fileprivate(set) var state: [(name: String, tensor: Tensor)] = []
 
     init(_ parameter: Tensor, _ gradient: Tensor, variant: Variant, beta2: Double) {
         (self.parameter, self.gradient, self.variant, self.beta2) = (parameter, gradient, variant, Float(beta2))
-        (rows, columns) = (parameter.rows, parameter.columns)
-        buffer = parameter.context.zeros(parameter.shape)
-        second = variant == .nanochat ? parameter.context.zeros([max(rows, columns)]) : nil
+    }
+}
+
+/// Matrices of one shape and variant that move together, each as it would alone: on a GPU a step is some forty launches for each shape,
+/// however many layers there are.
+///
+/// Parameters, gradients and what is remembered are float32. The matrices in between, and the products of the polynomial, are in the
+/// context's type for activations: bfloat16 where those are, as in nanochat (sums of a product are float32 then too), else float32.
+final class MuonStack {
+    private let parameters: [Tensor], gradients: [Tensor]
+    /// [n, rows, columns], and [n, the longer of both].
+    private let buffer: Tensor, second: Tensor?
+    private let variant: Muon.Variant
+    private let beta2: Float
+    private let count: Int, rows: Int, columns: Int
+    private let context: Context
+
+    /// How many matrices of this one's shape make a stack at most.
+    static func most(like muon: Muon) -> Int {
+        max(1, muon.parameter.backend.batchedElements / max(1, muon.parameter.count))
     }
 
-    var state: [(name: String, tensor: Tensor)] {
-        [("momentum", buffer)] + (second.map { [("second", $0)] } ?? [])
+    /// - Parameter matrices: at least one, all of one shape and variant.
+    init(_ matrices: [Muon]) {
+        let first = matrices[0]
+        (variant, beta2, rows, columns) = (first.variant, first.beta2, first.rows, first.columns)
+        (parameters, gradients, count) = (matrices.map(\.parameter), matrices.map(\.gradient), matrices.count)
+        context = first.parameter.context
+        let size = rows * columns, longer = max(rows, columns)
+        buffer = context.zeros([count, rows, columns])
+        second = variant == .nanochat ? context.zeros([count, longer]) : nil
+        for (index, matrix) in matrices.enumerated() {
+            matrix.state = [("momentum", buffer.view(at: index * size, matrix.parameter.shape))]
+            if let second { matrix.state.append(("second", second.view(at: index * longer, [longer]))) }
+        }
     }
 
-    func update(_ n: UpdateNumbers) {
-        let context = parameter.context, backend = context.backend
-        // Nesterov: buffer ← lerp(buffer, g, 1 − μ), then g ← lerp(g, buffer, μ).
-        let g = context.empty(parameter.shape)
-        backend.scale(gradient, by: n.gradientScale * (1 - n.momentum), into: g)
-        backend.scale(buffer, by: n.momentum, into: buffer)
-        backend.accumulate(g, scale: 1, into: buffer)
-        backend.accumulate(buffer, scale: n.momentum, into: g)
+    /// Moves the matrices by their gradients.
+    func update(_ n: UpdateNumbers, clip: GradientClip?) {
+        let backend = context.backend
+        let g = context.empty(buffer.shape, context.activationType)
+        backend.nesterov(gradients, scale: n.gradientScale, clip: clip, momentum: n.momentum, buffer, into: g)
 
         let rate = n.lr * max(1, Float(rows) / Float(columns)).squareRoot()
         switch variant {
         case .classic:
             backend.normalize(g, norm: 1, slack: 1, epsilon: 1e-7)
             let moved = orthogonalized(g, Array(repeating: (3.4445, -4.7750, 2.0315), count: 5))
-            backend.scale(parameter, by: 1 - n.lr * n.weightDecay, into: parameter)
-            backend.accumulate(moved, scale: -rate, into: parameter)
+            backend.decayedUpdate(parameters, moved, rate: rate, keep: 1 - n.lr * n.weightDecay)
         case .nanochat:
             backend.equalizeRowNorms(g)
             backend.normalize(g, norm: 1, slack: 1.01, epsilon: 1e-7)
-            let moved = orthogonalized(g, Muon.polarExpress)
+            let moved = orthogonalized(g, MuonStack.polarExpress)
             backend.normalize(moved, norm: Float(min(rows, columns)).squareRoot(), slack: 1, epsilon: 1e-10)
             if let second { backend.reduceVariance(moved, second, beta2: beta2, byRow: rows >= columns) }
-            backend.cautiousUpdate(parameter, moved, rate: rate, decay: n.weightDecay)
+            backend.cautiousUpdate(parameters, moved, rate: rate, decay: n.weightDecay)
         }
     }
 
@@ -62,21 +91,19 @@ final class Muon: UpdateRule {
 
     /// For each (a, b, c): A = XXᵀ (or XᵀX when tall, the smaller of the two), X ← aX + (bA + cA²)X.
     private func orthogonalized(_ start: Tensor, _ coefficients: [(Float, Float, Float)]) -> Tensor {
-        let context = start.context, backend = context.backend
+        let backend = context.backend
         let tall = rows > columns, side = min(rows, columns), long = max(rows, columns)
-        let gram = context.empty([side, side]), polynomial = context.empty([side, side])
-        var x = start, next = context.empty(start.shape)
+        let gram = context.empty([count, side, side], start.dtype), polynomial = context.empty(gram.shape, start.dtype)
+        var x = start, next = context.empty(start.shape, start.dtype)
         for (a, b, c) in coefficients {
             backend.multiplyMatrices(
-                MatrixProduct(x, x, transposeA: tall, transposeB: !tall, into: gram, m: side, n: side, k: long))
-            backend.copy(gram, to: polynomial)
+                MatrixProduct(x, x, transposeA: tall, transposeB: !tall, into: gram, m: side, n: side, k: long, batch: count))
             backend.multiplyMatrices(
-                MatrixProduct(gram, gram, into: polynomial, m: side, n: side, k: side, alpha: c, beta: b))
-            backend.copy(x, to: next)
+                MatrixProduct(
+                    gram, gram, into: polynomial, m: side, n: side, k: side, alpha: c, beta: b, adding: gram, batch: count))
+            let (left, right) = tall ? (x, polynomial) : (polynomial, x)
             backend.multiplyMatrices(
-                tall
-                    ? MatrixProduct(x, polynomial, into: next, m: rows, n: columns, k: side, beta: a)
-                    : MatrixProduct(polynomial, x, into: next, m: rows, n: columns, k: side, beta: a))
+                MatrixProduct(left, right, into: next, m: rows, n: columns, k: side, beta: a, adding: x, batch: count))
             swap(&x, &next)
         }
         return x

@@ -91,6 +91,8 @@ public final class Optimizer {
         let schedulesDecay: Bool
     }
     private let moving: [Moving]
+    /// Muon's matrices that move together, with one of them, whose numbers are those of all.
+    private let stacks: [(first: Moving, stack: MuonStack)]
     private let plan: OptimizerPlan
     private let schedule: Schedule
     private let store: ParameterStore
@@ -106,7 +108,7 @@ public final class Optimizer {
             throw ConfigError.unknown("parameter group", name, known: known, at: "optimizer.groups")
         }
         (self.plan, self.schedule, self.store, self.gradients) = (plan, schedule, store, gradients)
-        moving = store.parameters.compactMap { parameter in
+        let moving: [Moving] = store.parameters.compactMap { parameter in
             guard let value = parameter.value, let gradient = parameter.gradient else { return nil }
             let groups = plan.groups.settings
             let settings = (groups[parameter.group] ?? GroupSettings())
@@ -116,6 +118,28 @@ public final class Optimizer {
                 parameter: parameter, rule: plan.rule(parameter, value, gradient, settings),
                 lr: (settings.lr ?? plan.lr) * scaled, weightDecay: settings.weightDecay ?? 0,
                 schedulesDecay: plan.schedulesDecay(parameter))
+        }
+        self.moving = moving
+        stacks = Optimizer.stacks(of: moving)
+    }
+
+    /// Matrices of one shape, rate and decay, in the order they were declared.
+    private static func stacks(of moving: [Moving]) -> [(first: Moving, stack: MuonStack)] {
+        struct Alike: Hashable { let rows: Int, columns: Int, lr: Double, weightDecay: Double, schedulesDecay: Bool }
+        var kinds: [Alike] = [], alike: [Alike: [(item: Moving, rule: Muon)]] = [:]
+        for item in moving {
+            guard let rule = item.rule as? Muon else { continue }
+            let kind = Alike(
+                rows: rule.rows, columns: rule.columns, lr: item.lr, weightDecay: item.weightDecay, schedulesDecay: item.schedulesDecay)
+            if alike[kind] == nil { kinds.append(kind) }
+            alike[kind, default: []].append((item, rule))
+        }
+        return kinds.flatMap { kind in
+            let all = alike[kind] ?? [], most = all.first.map { MuonStack.most(like: $0.rule) } ?? 1
+            return stride(from: 0, to: all.count, by: most).map { start in
+                let some = all[start..<min(start + most, all.count)]
+                return (first: all[start].item, stack: MuonStack(some.map(\.rule)))
+            }
         }
     }
 
@@ -142,7 +166,7 @@ public final class Optimizer {
     /// The same with a norm that is on the device only, as `sumSquares` leaves it.
     public func step(_ step: Int, clippingBy squares: Tensor) {
         var clip = GradientClip(squares: squares, limit: Float(plan.gradClip))
-        if moving.contains(where: { !($0.rule is AdamW) }) {
+        if moving.contains(where: { $0.rule is SGD }) {
             gradients.backend.clip(gradients, by: clip)
             // Once is enough; that a step which is not finite is left out stays.
             clip = GradientClip(squares: squares, limit: 0)
@@ -152,19 +176,19 @@ public final class Optimizer {
 
     private func move(_ step: Int, scale: Double, clip: GradientClip?) {
         let factor = schedule.factor(step), momentum = schedule.momentum(step, usual: plan.momentum)
+        func numbers(_ item: Moving) -> UpdateNumbers {
+            let decay = item.weightDecay * (item.schedulesDecay ? schedule.decayFactor(step) : 1)
+            return UpdateNumbers(
+                step: step + 1, lr: Float(item.lr * factor), weightDecay: Float(decay), momentum: Float(momentum),
+                gradientScale: Float(scale))
+        }
         var together: [AdamWUpdate] = []
         together.reserveCapacity(moving.count)
         for item in moving {
-            let decay = item.weightDecay * (item.schedulesDecay ? schedule.decayFactor(step) : 1)
-            let numbers = UpdateNumbers(
-                step: step + 1, lr: Float(item.lr * factor), weightDecay: Float(decay), momentum: Float(momentum),
-                gradientScale: Float(scale))
-            if let adam = item.rule as? AdamW {
-                together.append(adam.updating(numbers))
-            } else {
-                item.rule.update(numbers)
-            }
+            if let adam = item.rule as? AdamW { together.append(adam.updating(numbers(item))) }
+            (item.rule as? SGD)?.update(numbers(item))
         }
+        for (first, stack) in stacks { stack.update(numbers(first), clip: clip) }
         if !together.isEmpty { gradients.backend.adamW(together, clip: clip) }
         store.refreshShadow()
     }

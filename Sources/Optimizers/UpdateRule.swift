@@ -12,10 +12,8 @@ public struct UpdateNumbers: Sendable {
     public var gradientScale: Float
 }
 
-/// How one parameter moves, and what it remembers from step to step.
+/// How one parameter moves, and what it remembers from step to step. Parameters move together where that is worth it: see `Optimizer`.
 public protocol UpdateRule: AnyObject {
-    /// Moves the parameter by its gradient.
-    func update(_ numbers: UpdateNumbers)
     /// What is remembered, by name, for checkpoints.
     var state: [(name: String, tensor: Tensor)] { get }
 }
@@ -33,8 +31,6 @@ final class AdamW: UpdateRule {
     }
 
     var state: [(name: String, tensor: Tensor)] { [("m", m), ("v", v)] }
-
-    func update(_ n: UpdateNumbers) { parameter.backend.adamW([updating(n)], clip: nil) }
 
     /// The update, to be made together with others.
     func updating(_ n: UpdateNumbers) -> AdamWUpdate {
@@ -58,6 +54,7 @@ final class SGD: UpdateRule {
 
     var state: [(name: String, tensor: Tensor)] { [("momentum", buffer)] }
 
+    /// Moves the parameter by its gradient.
     func update(_ n: UpdateNumbers) {
         parameter.backend.sgd(
             parameter, gradient, buffer, gradientScale: n.gradientScale, lr: n.lr, momentum: n.momentum,

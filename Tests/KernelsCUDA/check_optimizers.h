@@ -1,4 +1,4 @@
-// Parameter updates, and Muon's pieces against float64.
+// Parameter updates.
 
 /// What Update::shadow and the like hold after a step: p in bfloat16.
 static bool shadows(const Typed &shadow, const Floats &p) {
@@ -66,85 +66,7 @@ static void check_updates() {
     report("adamw, sgd", 5e-7);
 }
 
-static double sum_of_squares(const std::vector<double> &of) {
-    double sum = 0;
-    for (double value : of) sum += value * value;
-    return sum;
-}
-/// The same of an array, as Muon leaves it on the device.
-static std::vector<double> sum_squares(const Typed &of) {
-    int n = (int)of.size();
-    std::vector<double> partial(3), into(1);
-    launch({3, 1, 1}, 64, [&] { sums::dot_partial(of, of, n, partial.data()); });
-    launch({1, 1, 1}, 64, [&] { sums::finish_sum(partial.data(), 3, 1, into.data(), nullptr, 0); });
-    return into;
-}
-
-static void check_muon() {
-    using namespace muon;
-    const int rows = 21, columns = 50, n = rows * columns;
-    Typed x = numbers(n);
-    const Floats y = x.values();
-    std::vector<double> want(n), total = sum_squares(x);
-    elements(n, [&] { normalize(x, n, total.data(), 1, 1.01f, 1e-7f); });
-    for (int i = 0; i < n; i++) want[i] = y[i];
-    double norm = sqrt(sum_of_squares(want));
-    for (int i = 0; i < n; i++) want[i] = y[i] / (1.01 * norm);
-    compare(x, want);
-
-    Typed squares = wide(Floats(rows));
-    x = y;
-    by_rows(rows, columns, [&] { row_squares(x, squares.floats(), rows, columns); });
-    launch({1, 1, 1}, 32, [&] { equalize_factors(squares.floats(), rows); });
-    elements(n, [&] { columns_kernels::scale_rows(x, squares, x, rows, columns, 0); });
-    std::vector<double> norms(rows);
-    double mean = 0;
-    for (int i = 0; i < n; i++) norms[i / columns] += (double)y[i] * y[i];
-    for (double &value : norms) value = sqrt(value), mean += value / rows;
-    for (int i = 0; i < n; i++) want[i] = y[i] * mean / norms[i / columns];
-    compare(x, want);
-
-    for (int by_row = 0; by_row < 2; by_row++) {
-        int kept = by_row ? rows : columns, over = by_row ? columns : rows;
-        Floats v = floats(kept, 0.1, 0.5);
-        Typed factors = wide(Floats(kept));
-        std::vector<double> exact(kept), mine(kept);
-        for (int i = 0; i < n; i++) exact[by_row ? i / columns : i % columns] += (double)y[i] * y[i] / over;
-        for (int i = 0; i < kept; i++) mine[i] = 0.9 * v[i] + 0.1 * exact[i];
-        x = y;
-        total = sum_squares(x);
-        if (by_row) {
-            by_rows(rows, columns, [&] { row_squares(x, factors.floats(), rows, columns); });
-        } else {
-            launch({up(columns, 32), 1, 1}, 256, [&] { column_squares(x, factors.floats(), rows, columns); });
-        }
-        elements(kept, [&] { variance_factors(factors.floats(), v.data(), kept, over, 0.9f); });
-        compare(v, mine);
-        if (by_row) {
-            elements(n, [&] { columns_kernels::scale_rows(x, factors, x, rows, columns, 0); });
-        } else {
-            elements(n, [&] { columns_kernels::scale_columns(x, factors.floats(), x, rows, columns); });
-        }
-        for (int i = 0; i < n; i++) want[i] = y[i] / sqrt(mine[by_row ? i / columns : i % columns]);
-        compare(x, want);
-        // From what was rounded.
-        for (int i = 0; i < n; i++) want[i] = x[i];
-        double shrunk = sqrt(sum_of_squares(want));
-        for (double &value : want) value *= norm / shrunk;
-        std::vector<double> after = sum_squares(x);
-        elements(n, [&] { restore_norm(x, n, total.data(), after.data()); });
-        compare(x, want);
-    }
-    for (bool shadowed : {false, true}) {
-        Typed p = wide(floats(n)), g = numbers(n), shadow(Floats(n, 9), 1);
-        const Floats q = p.values();
-        elements(n, [&] { cautious_update(p.floats(), g, n, 0.1f, 0.5f, shadowed ? shadow.narrow() : nullptr); });
-        for (int i = 0; i < n; i++) want[i] = q[i] - 0.1 * (g[i] + ((double)g[i] * q[i] >= 0 ? 0.5 * q[i] : 0));
-        compare(p, want);
-        same(shadows(shadow, shadowed ? p.values() : Floats(n, 9)));
-    }
-    report("muon", 1e-6);
-}
+#include "check_muon.h"
 
 static void check_optimizers() {
     check_updates();

@@ -7,18 +7,23 @@ import Testing
 
 /// A few parameters under an optimizer, without a model around them.
 struct Bench {
-    let context = Context.cpu(threads: 1)
+    let context: Context
     let store = ParameterStore()
     let optimizer: Optimizer
 
-    /// - Parameter parameters: name, shape and kind, which decides role and group.
+    /// - Parameters:
+    ///   - parameters: name, shape and kind, which decides role and group.
+    ///   - groups: of parameters in another group.
     init(
         _ options: JSON, _ parameters: [(name: String, shape: [Int], kind: ParameterKind)], schedule: Schedule = constantSchedule(),
-        width: Int = 768
+        width: Int = 768, groups: [String: String] = [:], on context: Context = .cpu(threads: 1)
     ) throws {
+        self.context = context
         let size = ModelSize(context: 1, layers: 1, width: width, vocabulary: 1)
         let site = Site(size: size, name: "", path: "model", store: store)
-        for parameter in parameters { _ = site.parameter(parameter.name, parameter.shape, parameter.kind) }
+        for parameter in parameters {
+            _ = site.parameter(parameter.name, parameter.shape, parameter.kind, group: groups[parameter.name])
+        }
         store.materialize(on: context, training: true)
         optimizer = try Optimizer(plan(options), schedule: schedule, store: store, width: width)
     }

@@ -20,7 +20,7 @@ extension CPUBackend {
     }
 
     /// What a clip multiplies by; nil where the norm is not finite.
-    private func factor(_ clip: GradientClip) -> Float? {
+    func factor(_ clip: GradientClip) -> Float? {
         let squares = UnsafeRawPointer(clip.squares.address).load(as: Double.self)
         return squares.isFinite ? Float(GradientClip.factor(norm: squares.squareRoot(), limit: Double(clip.limit))) : nil
     }
@@ -38,66 +38,6 @@ extension CPUBackend {
         let (pp, pg, pb) = (p.f32, g.f32, buffer.f32)
         elements(p.count) {
             loom_sgd(pp + $0, pg + $0, pb + $0, $1, gradientScale, lr, momentum, decay, nesterov ? 1 : 0)
-        }
-    }
-
-    public func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float) {
-        scale(x, by: norm / (slack * Float(sumOfSquares(x).squareRoot()) + epsilon), into: x)
-    }
-
-    public func equalizeRowNorms(_ x: Tensor) {
-        let (px, count, columns) = (x.f32, x.rows, x.columns)
-        let factors = workspace(count)
-        rows(count, columns: columns) { _, range in
-            let at = px + range.lowerBound * columns
-            loom_row_dots(at, at, factors + range.lowerBound, range.count, columns, 0)
-        }
-        var mean = 0.0
-        for row in 0..<count {
-            factors[row] = factors[row].squareRoot()
-            mean += Double(factors[row])
-        }
-        mean /= Double(count)
-        for row in 0..<count { factors[row] = Float(mean) / max(factors[row], 1e-10) }
-        rows(count, columns: columns) { _, range in
-            let at = px + range.lowerBound * columns
-            loom_scale_rows(at, factors + range.lowerBound, at, range.count, columns, 0)
-        }
-    }
-
-    public func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool) {
-        let (pg, pv, count, columns) = (g.f32, v.f32, g.rows, g.columns)
-        let before = sumOfSquares(g)
-        let means = workspace(max(count, columns))
-        if byRow {
-            loom_row_dots(pg, pg, means, count, columns, 0)
-        } else {
-            loom_fill(means, 0, columns)
-            for row in 0..<count {
-                loom_multiply_accumulate(pg + row * columns, pg + row * columns, means, columns)
-            }
-        }
-        let (kept, over) = byRow ? (count, columns) : (columns, count)
-        for index in 0..<kept {
-            pv[index] = beta2 * pv[index] + (1 - beta2) * means[index] / Float(over)
-            means[index] = 1 / max(pv[index], 1e-10).squareRoot()
-        }
-        if byRow {
-            loom_scale_rows(pg, means, pg, count, columns, 0)
-        } else {
-            for row in 0..<count { loom_multiply(pg + row * columns, means, pg + row * columns, columns) }
-        }
-        let after = sumOfSquares(g).squareRoot()
-        scale(g, by: Float(before.squareRoot() / max(after, 1e-10)), into: g)
-    }
-
-    public func cautiousUpdate(_ p: Tensor, _ g: Tensor, rate: Float, decay: Float) {
-        let (pp, pg) = (p.f32, g.f32)
-        elements(p.count) { start, count in
-            for index in start..<start + count {
-                let agrees: Float = pg[index] * pp[index] >= 0 ? 1 : 0
-                pp[index] -= rate * (pg[index] + decay * pp[index] * agrees)
-            }
         }
     }
 }

@@ -9,6 +9,7 @@ let productScratch = loom_product_scratch()
 extension CPUBackend {
     public func multiplyMatrices(_ p: MatrixProduct) {
         guard p.m > 0, p.n > 0 else { return }
+        guard p.batch == 1, p.addend == nil else { return p.withAddendInPlace().forEach(multiplyMatrices) }
         let isWeight = !p.transposeA && p.transposeB && p.beta == 0 && p.alpha == 1
         if isWeight, p.m <= decodeRows {
             decodeProduct(p)

@@ -180,7 +180,8 @@ package final class CUDAProducts {
         return algorithm.bytes.withUnsafeBytes {
             library.multiply(
                 context.handle, plan.operation.handle, &alpha, call.b.address, plan.b.handle, call.a.address, plan.a.handle, &beta,
-                call.c.address, plan.c.handle, outputs.c, plan.c.handle, $0.baseAddress, workspace, workspaceBytes, session.stream)
+                call.addend == 0 ? call.c.address : call.addend, plan.c.handle, outputs.c, plan.c.handle, $0.baseAddress, workspace,
+                workspaceBytes, session.stream)
         }
     }
 }

@@ -41,6 +41,13 @@ package struct LaunchGeometry: Equatable, Sendable {
         return LaunchGeometry(blocks: (min(max(rows, 1), largestGrid.x), 1, 1), threads: warps * 32)
     }
 
+    /// As many in y for `matrices` that each get the same blocks in x; where there are more than a grid may have, kernels go over the rest.
+    package func each(of matrices: Int) -> LaunchGeometry {
+        var geometry = self
+        geometry.blocks.y = max(1, min(matrices, Self.largestGrid.y))
+        return geometry
+    }
+
     /// The limit of every device that Loom runs on, and that which the kernels are compiled for.
     package static let largestGrid = (x: Int(Int32.max), y: 65535, z: 65535)
     package static let mostThreads = 256

@@ -64,12 +64,14 @@ extension CUDAProducts {
     }
 
     /// c = epilogue(alpha·op(a)·op(b) + beta·c), with op(a) [m, k], op(b) [k, n], c [m, n]; a batch of them when `batch` is over 1.
-    /// c is not read when beta is 0.
+    /// c is not read when beta is 0, and neither when there is an addend for beta to multiply.
     package struct Call: Equatable {
         package var a: Matrix, b: Matrix, c: Matrix
         package var transposeA = false, transposeB = false
         package var m: Int, n: Int, k: Int
         package var alpha: Float = 1, beta: Float = 0
+        /// What beta multiplies, laid out as c; c itself where it is 0.
+        package var addend: DeviceAddress = 0
         package var epilogue = Epilogue.none
         /// [n], or [m] for `.sumsOfA`.
         package var bias: DeviceAddress = 0
@@ -118,6 +120,7 @@ extension CUDAProducts.Call {
             throw refused("\(name) is \(size), of \(sizes.lowerBound) to \(sizes.upperBound)")
         }
         guard CUBLASLt.DataType(a.type) != nil, a.type == b.type else { throw refused("operands are float32 or bfloat16, both the same") }
+        if addend != 0 { try check("the addend", addend, c.type) }
         guard CUBLASLt.DataType(c.type) != nil, a.type == .bfloat16 || c.type == .float32 else {
             throw refused("a product of float32 is float32, one of bfloat16 is that or float32")
         }
@@ -198,7 +201,8 @@ extension CUDAProducts {
             let batches = call.batch == 1 ? [0, 0, 0] : [call.a.batchStride, call.b.batchStride, call.c.batchStride]
             sizes = [call.m, call.n, call.k] + strides + [call.batch] + batches
             epilogue = call.epilogue
-            alignments = [call.a.address, call.b.address, call.c.address, bias, aux].map(Self.alignment)
+            // The addend's and c's bits together are aligned as the worse of them.
+            alignments = [call.a.address, call.b.address, call.c.address | call.addend, bias, aux].map(Self.alignment)
         }
 
         /// At most 16: the widest load of one thread, and what the tensor memory accelerator asks of a matrix. Keys would only

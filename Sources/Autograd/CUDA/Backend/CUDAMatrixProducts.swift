@@ -1,9 +1,12 @@
 extension CUDABackend {
     public func multiplyMatrices(_ p: MatrixProduct) {
-        guard p.m > 0, p.n > 0 else { return }
+        guard p.m > 0, p.n > 0, p.batch > 0 else { return }
+        // Only the library takes several at once, or adds something else than c.
+        let isPlain = p.batch == 1 && p.addend == nil
+        if !isPlain, p.k == 0 || p.b.dtype == .int8 { return p.withAddendInPlace().forEach(multiplyMatrices) }
         // A few rows are bound by reading the other factor.
         let isWeight = !p.transposeA && p.transposeB && p.k > 0
-        if isWeight, p.m <= DecodeProductGeometry.mostRows {
+        if isWeight, isPlain, p.m <= DecodeProductGeometry.mostRows {
             var p = p
             if p.a.dtype == .bfloat16, let shadow = p.b.shadow { p.b = shadow }
             return decodeProduct(p)
@@ -14,18 +17,21 @@ extension CUDABackend {
         let type: DType = p.a.dtype == .bfloat16 ? .bfloat16 : .float32
         p.b = operand(p.b, type)
         guard type == .bfloat16 || p.c.dtype == .float32 else {
-            return inFloat32(p.c) {
-                p.c = $0; multiplyMatrices(p)
+            return inFloat32(p.c) { wide in
+                p.c = wide
+                multiplyMatrices(p)
             }
         }
+        p.addend = p.addend.map { operand($0, p.c.dtype) }
         let bias = p.bias.map { operand($0, p.c.dtype) }
-        func matrix(_ tensor: Tensor, _ columns: Int) -> CUDAProducts.Matrix {
-            CUDAProducts.Matrix(tensor.deviceAddress, tensor.dtype, stride: columns)
+        func matrix(_ tensor: Tensor, _ columns: Int, of count: Int) -> CUDAProducts.Matrix {
+            CUDAProducts.Matrix(tensor.deviceAddress, tensor.dtype, stride: columns, batchStride: p.batch > 1 ? count : 0)
         }
         var call = CUDAProducts.Call(
-            matrix(p.a, p.transposeA ? p.m : p.k), matrix(p.b, p.transposeB ? p.k : p.n), transposeA: p.transposeA,
-            transposeB: p.transposeB, into: matrix(p.c, p.n), m: p.m, n: p.n, k: p.k)
-        (call.alpha, call.beta) = (p.alpha, p.beta)
+            matrix(p.a, p.transposeA ? p.m : p.k, of: p.m * p.k), matrix(p.b, p.transposeB ? p.k : p.n, of: p.k * p.n),
+            transposeA: p.transposeA, transposeB: p.transposeB, into: matrix(p.c, p.n, of: p.m * p.n), m: p.m, n: p.n, k: p.k)
+        (call.alpha, call.beta, call.batch) = (p.alpha, p.beta, p.batch)
+        if p.beta != 0 { call.addend = p.addend?.deviceAddress ?? 0 }
         if let bias { (call.epilogue, call.bias) = (.bias, bias.deviceAddress) }
         attempt { () throws(CUDAError) in try products.multiply(call) }
     }

@@ -1,8 +1,23 @@
 extension CUDASource {
+    /// How updates read a clip.
+    static let clipping = #"""
+        // What gradients are multiplied by so that their norm, √squares[0], is at most clip; a clip of 0 is none, and squares may
+        // be null. False where the norm is not finite: such a step is left out.
+        DEVICE bool clip_gradients(const double *squares, float clip, float *factor) {
+            *factor = 1;
+            if (!squares) return true;
+            double total = squares[0];
+            if ((bits_of(total) >> 52 & 0x7ff) == 0x7ff) return false;
+            if (clip > 0) *factor = (float)fmin(1.0, (double)clip / (sqrt(total) + 1e-6));
+            return true;
+        }
+
+        """#
+
     /// Parameter updates.
     static let optimizers = CUDASource(
         name: "optimizers",
-        body: fours + #"""
+        body: fours + clipping + #"""
             // One parameter of a step, `AdamWStep` in it. shadow, which may be null, becomes p in bfloat16.
             struct Update {
                 float *p; const float *g; float *m, *v;
@@ -12,17 +27,6 @@ extension CUDASource {
             };
             // A block's share of a step: so many elements of update `which` from `start` on.
             struct Chunk { Size start; int which, count; };
-
-            // What gradients are multiplied by so that their norm, √squares[0], is at most clip; a clip of 0 is none, and squares may
-            // be null. False where the norm is not finite: such a step is left out.
-            DEVICE bool clip_gradients(const double *squares, float clip, float *factor) {
-                *factor = 1;
-                if (!squares) return true;
-                double total = squares[0];
-                if ((bits_of(total) >> 52 & 0x7ff) == 0x7ff) return false;
-                if (clip > 0) *factor = (float)fmin(1.0, (double)clip / (sqrt(total) + 1e-6));
-                return true;
-            }
 
             // All parameters in one launch, a block a chunk. p *= 1 - lr decay; m, v; p -= lr (m / c1) / (sqrt(v / c2) + epsilon).
             KERNEL(adamw)(const Update *updates, const Chunk *chunks, const double *squares, float clip) {
