@@ -92,6 +92,8 @@ class GPT(nn.Module):
     ):
         super().__init__()
         self.context, self.dropout = context, dropout
+        # The type of what runs along the blocks under autocast; None for the parameters'.
+        self.stream = None
         self.tokens = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(context, width)
         self.blocks = nn.ModuleList([Block(width, heads, bias, gelu, dropout) for _ in range(layers)])
@@ -105,7 +107,7 @@ class GPT(nn.Module):
 
     def hidden(self, tokens, caches=None, start=0):
         positions = self.positions.weight[start : start + tokens.shape[1]]
-        x = F.dropout(self.tokens(tokens) + positions, self.dropout, self.training)
+        x = F.dropout(self.tokens(tokens) + positions, self.dropout, self.training).to(self.stream or positions.dtype)
         for i, block in enumerate(self.blocks):
             x = block(x, None if caches is None else caches[i], start)
         return x

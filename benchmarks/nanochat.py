@@ -19,6 +19,15 @@ def rotated(x, cos, sin):
     return torch.cat([first * cos + second * sin, second * cos - first * sin], dim=-1)
 
 
+def attend(q, k, v, mask):
+    """Causal attention; `mask` is None for all positions, a tensor of booleans, or flex_attention's block mask."""
+    if mask is None or isinstance(mask, torch.Tensor):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return flex_attention(q.to(v.dtype), k.to(v.dtype), v, block_mask=mask)
+
+
 class Attention(nn.Module):
     def __init__(self, width, heads, gated):
         super().__init__()
@@ -34,10 +43,10 @@ class Attention(nn.Module):
         q, k, v = (linear(x).view(B, T, self.heads, -1) for linear in (self.q, self.k, self.v))
         if value_embedding is not None:
             gate = 3 * torch.sigmoid(self.gate(x[..., :12]))
-            v = v + gate.unsqueeze(-1) * value_embedding.view(v.shape)
+            v = (v + gate.unsqueeze(-1) * value_embedding.view(v.shape)).to(v.dtype)
         q, k = (norm(rotated(each, *rotary)) * 1.2 for each in (q, k))
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        y = attend(q, k, v, mask)
         return self.output(y.transpose(1, 2).reshape(B, T, C))
 
 
@@ -78,6 +87,9 @@ class NanoChat(nn.Module):
         short = min(context, math.ceil(context / 4 / 128) * 128)
         back = torch.arange(context)[:, None] - torch.arange(context)
         self.register_buffer("window", (back >= 0) & (back <= short))
+        self.short = short
+        # In place of `window`, and the type of what runs along the blocks under autocast: see cuda_torch.py.
+        self.block_mask, self.stream = None, None
         letters = [pattern[i % len(pattern)] for i in range(layers - 1)] + ["L"]
         self.windowed = [letter == "S" and short < context for letter in letters]
         self.initialize(width)
@@ -103,8 +115,9 @@ class NanoChat(nn.Module):
         T = tokens.shape[1]
         x = norm(self.tokens(tokens))
         gate = self.smear_scale * torch.sigmoid(self.smear_gate(x[:, 1:, :24]))
-        x = torch.cat([x[:, :1], x[:, 1:] + gate * x[:, :-1]], dim=1)
-        x0, rotary, window = x, (self.cos[:T], self.sin[:T]), self.window[:T, :T]
+        x = torch.cat([x[:, :1], x[:, 1:] + gate * x[:, :-1]], dim=1).to(self.stream or x.dtype)
+        window = self.window[:T, :T] if self.block_mask is None else self.block_mask
+        x0, rotary = x, (self.cos[:T], self.sin[:T])
         for i, block in enumerate(self.blocks):
             x = self.residual_scale[i] * x + self.x0_scale[i] * x0
             table = self.value_embeddings[str(i)](tokens) if str(i) in self.value_embeddings else None
@@ -160,26 +173,35 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["buffer"] = torch.zeros_like(g)
             state["second"] = torch.zeros_like(g.mean(dim=along, keepdim=True))
-        state["buffer"].lerp_(g, 1 - group["momentum"])
-        g.lerp_(state["buffer"], group["momentum"])
+        values = torch.stack(parameters)
+        self.update(
+            g, values, state["buffer"], state["second"], group["momentum"], group["beta2"], group["lr"], group["weight_decay"])
+        torch._foreach_copy_(parameters, list(values.unbind(0)))
+
+    @staticmethod
+    def update(g, values, buffer, second, momentum, beta2, lr, weight_decay):
+        """Moves `values` [N, rows, columns] by the gradients `g`; `buffer` and `second` are the state."""
+        rows, columns = values.shape[1:]
+        along = -1 if rows >= columns else -2
+        buffer.lerp_(g, 1 - momentum)
+        g = g.lerp(buffer, momentum)
 
         lengths = g.norm(dim=-1, keepdim=True)
-        g *= lengths.mean(dim=-2, keepdim=True) / lengths.clamp_min(1e-7)
-        g /= 1.01 * g.norm(dim=(-2, -1), keepdim=True) + 1e-7
-        g = orthogonalized(g)
-        g *= math.sqrt(min(rows, columns)) / g.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-10)
+        g = g * (lengths.mean(dim=-2, keepdim=True) / lengths.clamp_min(1e-7))
+        g = g / (1.01 * g.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+        # On a GPU in bfloat16, as nanochat does.
+        g = orthogonalized(g.bfloat16()).float() if g.is_cuda else orthogonalized(g)
+        g = g * (math.sqrt(min(rows, columns)) / g.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-10))
 
         squares = g.square().mean(dim=along, keepdim=True)
-        state["second"].lerp_(squares, 1 - group["beta2"])
-        scale = state["second"].clamp_min(1e-10).rsqrt()
+        second.lerp_(squares, 1 - beta2)
+        scale = second.clamp_min(1e-10).rsqrt()
         before, after = (s.sum(dim=(-2, -1), keepdim=True) for s in (squares, squares * scale.square()))
-        g *= scale * (before / after.clamp_min(1e-20)).sqrt()
+        g = g * (scale * (before / after.clamp_min(1e-20)).sqrt())
 
-        lr = group["lr"] * math.sqrt(max(1, rows / columns))
-        values = torch.stack(parameters)
+        lr = lr * math.sqrt(max(1, rows / columns))
         agrees = (g * values) >= 0
-        values.sub_(lr * g + lr * group["weight_decay"] * values * agrees)
-        torch._foreach_copy_(parameters, list(values.unbind(0)))
+        values.sub_(lr * g + lr * weight_decay * values * agrees)
 
 
 class NanoChatOptimizer:

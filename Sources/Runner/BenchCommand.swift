@@ -10,18 +10,32 @@ import Training
 enum BenchCommand: Command {
     static let name = "bench"
     static let summary = "Training and decoding speed of a config here, and where the time goes."
-    static let usage = "CONFIG [--set KEY.PATH=VALUE …] [--decode]"
+    static let usage = "CONFIG [--set KEY.PATH=VALUE …] [--decode] | --attention"
     static let example = "./runner bench configs/gpt2.json --set train.batch=1 --set train.grad_accumulation=1"
     static let flags = [
         Flag.set,
         Flag("--steps", "N", "training steps to time, or tokens to decode (10; 32 with --decode)"),
         Flag("--decode", "time prefilling and decoding instead of training"),
-        Flag("--batch", "N,…", "with --decode: sequences at once (1,16)"),
-        Flag("--context", "N,…", "with --decode: tokens before decoding (half the context)"),
+        Flag("--attention", "time the attention kernels alone, forward and backward, at sizes given by flags"),
+        Flag("--batch", "N,…", "with --decode: sequences at once (1,16); with --attention (1)"),
+        Flag("--context", "N,…", "with --decode: tokens before decoding (half the context); with --attention (1024)"),
+        Flag("--heads", "N", "with --attention: query heads (12)"),
+        Flag("--kv-heads", "N", "with --attention: key heads (as many)"),
+        Flag("--head-dim", "N,…", "with --attention: dimensions of a head (64)"),
+        Flag("--window", "N", "with --attention: how many positions back a token sees (all)"),
         Flag.weights, Flag.kv, Flag.device, Flag.threads, Flag.json,
     ]
 
     static func run(_ arguments: Arguments, _ registries: Registries) throws {
+        if arguments.has("--attention") {
+            guard !arguments.has("--decode") else { throw UsageError("bench: --attention and --decode are two benchmarks; give one") }
+            let result = try BenchAttention.run(arguments)
+            if arguments.has("--json") { emit(result.text() + "\n") }
+            return
+        }
+        if let flag = ["--heads", "--kv-heads", "--head-dim", "--window"].first(where: arguments.has) {
+            throw UsageError("bench: \(flag) goes with --attention; a config's own is changed by --set")
+        }
         let path = try arguments.exactly(1, "one config")[0]
         let config = try RunConfig(path: path, overrides: arguments.overrides(), registries: registries)
         let vocabulary = try config.model.sizes.vocabSize ?? config.dataset().tokenizer.vocabularySize

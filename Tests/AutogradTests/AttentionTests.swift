@@ -104,7 +104,7 @@ struct AttentionTests {
 
     /// Large scores: softmax must not overflow, and one key takes all the weight.
     @Test func largeScores() {
-        let context = Context.cpu(threads: 1)
+        let context = TestDevice.context(threads: 1)
         let q = context.tensor([50, 50, 50, 50] as [Float], [1, 4, 1]).requireGradient()
         let k = context.tensor([50, -50, 100, 0] as [Float], [1, 4, 1]).requireGradient()
         let v = context.tensor([1, 2, 3, 4] as [Float], [1, 4, 1]).requireGradient()

@@ -28,7 +28,7 @@ struct DecodeTests {
     @Test(arguments: forms, [1, 2])
     func ring(_ form: Form, threads: Int) {
         let (H, K, D, B) = (form.heads, form.keyHeads, form.dim, form.batch)
-        let context = Context.cpu(threads: threads), kept = min(form.position + 1, form.capacity)
+        let context = TestDevice.context(threads: threads), kept = min(form.position + 1, form.capacity)
         let row = K * D, stride = H * D + form.offset
         // Slot p mod capacity holds position p; rubbish in the others must not be read.
         var keys = [Float](repeating: .nan, count: B * form.capacity * row), values = keys

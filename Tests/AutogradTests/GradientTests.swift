@@ -101,7 +101,7 @@ struct GradientTests {
 
     @Test(arguments: 0..<8)
     func randomGraphs(group: Int) {
-        let context = Context.cpu(threads: 1)
+        let context = TestDevice.context(threads: 1)
         let values = [random(24, stream: 0), random(24, stream: 1), random(12, stream: 2, deviation: 0.5), [0.6]]
         let exact = values.map { $0.map(Double.init) }
         for seed in 0..<40 {

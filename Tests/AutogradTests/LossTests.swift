@@ -56,7 +56,7 @@ struct LossTests {
     @Test func headLossInChunks() {
         let (rows, width, vocabulary) = (300, 2, 70_000)
         func run(_ make: (Context, [Tensor], Tensor) -> Tensor) -> [[Float]] {
-            let context = Context.cpu(threads: 2)
+            let context = TestDevice.context(threads: 2)
             let leaves = [[rows, width], [vocabulary, width], [vocabulary]].enumerated().map {
                 context.tensor(random($0.element.reduce(1, *), stream: UInt64($0.offset)), $0.element).requireGradient()
             }
@@ -77,7 +77,7 @@ struct LossTests {
     }
 
     @Test func hitsAreLikeliestTargets() {
-        let context = Context.cpu(threads: 1), hits = context.tensor([9, 9, 9, 9] as [Int32], [4])
+        let context = TestDevice.context(threads: 1), hits = context.tensor([9, 9, 9, 9] as [Int32], [4])
         // Rows pick the weight's column: the logits are the weight's columns. A tie goes to the first.
         let x = context.tensor([1, 0, 0, 1, 1, 0, 0, 1] as [Float], [4, 2])
         let weight = context.tensor([1, 5, 3, 5, 2, 0] as [Float], [3, 2])
@@ -91,7 +91,7 @@ struct LossTests {
 
     /// Logits far apart: no overflow, and a loss that is a plain difference.
     @Test func largeLogits() {
-        let context = Context.cpu(threads: 1)
+        let context = TestDevice.context(threads: 1)
         let x = context.tensor([1e4, -1e4, 0, -1e4, 3e4, 0] as [Float], [2, 3]).requireGradient()
         context.recording {
             let loss = x.crossEntropy(

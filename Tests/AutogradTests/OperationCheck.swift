@@ -38,7 +38,7 @@ func check(_ test: OperationCase, relative: Double = 1e-4, samples: Int = 40, th
     let inputs = test.shapes.enumerated().map { random($0.element.reduce(1, *), stream: UInt64($0.offset)) }
     let exact = inputs.map { $0.map(Double.init) }
     let wanted = test.reference(exact)
-    let context = Context.cpu(threads: threads)
+    let context = TestDevice.context(threads: threads)
     expectClose(test.operation(context, tensors(context, inputs, test)).floats, wanted, relative, "\(test.name): output")
 
     let cotangent = test.isLoss ? [1] : random(wanted.count, stream: 99)

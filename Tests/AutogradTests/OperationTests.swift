@@ -160,7 +160,7 @@ struct OperationTests {
     @Test(arguments: Activation.allCases)
     func activationsFarOut(_ kind: Activation) {
         let values: [Float] = [-1e4, -120, -30, -9, -1e-6, 0, 1e-6, 9, 30, 120, 1e4]
-        let context = Context.cpu(threads: 1), x = context.tensor(values, [values.count])
+        let context = TestDevice.context(threads: 1), x = context.tensor(values, [values.count])
         for (value, found) in zip(values, x.activation(kind).floats) {
             let wanted = Reference.activation(kind, Double(value))
             #expect(abs(Double(found) - wanted) <= max(1e-6, 1e-6 * abs(wanted)), "\(kind)(\(value)) is \(found), wanted \(wanted)")

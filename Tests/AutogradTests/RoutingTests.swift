@@ -39,7 +39,7 @@ struct RoutingTests {
     }
 
     @Test func everyRowGoesToItsExperts() {
-        let context = Context.cpu(threads: 1), x = context.tensor(random(40 * 6, stream: 3), [40, 6])
+        let context = TestDevice.context(threads: 1), x = context.tensor(random(40 * 6, stream: 3), [40, 6])
         let routing = x.routed(top: 2)
         #expect(routing.rows.reduce(0) { $0 + $1.count } == 80 && abs(routing.shares.reduce(0, +) - 1) < 1e-6)
         let values = x.floats, weights = routing.weights.floats

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Trains the same configs on the CPU and on the software GPU and holds the two together: train.py FOLDER RUNNER [all] [STEPS]
+"""Trains the same configs on the CPU and on a GPU and holds the two together:
 
-FOLDER has what build.sh builds, RUNNER is the program. With `all`, every small config; otherwise a few that cover every kernel.
+    train.py FOLDER RUNNER [all] [STEPS]    the software GPU: FOLDER has what build.sh builds, RUNNER is the program
+    train.py --real RUNNER [few] [STEPS]    the GPU of this machine and the system's libraries; LOOM_CUDA_LIBRARIES is kept
+
+With `all`, every small config; with `few`, some that cover every kernel. The software GPU takes few and 6 steps unless told
+otherwise, a real one all and 20.
 What is checked: losses and gradient norms step by step, in float32 and in bfloat16; steps that are replayed and steps that are not;
 dropout; checkpoints that move between devices; samples, evaluation, the KV cache, the benchmark; what is said when memory runs out,
-when a kernel fails, when a library is missing. Exit status 1 on a difference.
+when a kernel fails, when a library is missing (these three on the software GPU alone). Exit status 1 on a difference.
 """
 import json
 import os
@@ -16,19 +20,23 @@ import subprocess
 import sys
 import tempfile
 
+if len(sys.argv) < 3:
+    raise SystemExit(__doc__)
+real = sys.argv[1] == "--real"
 folder, runner = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
-everything = "all" in sys.argv[3:]
+everything = "few" not in sys.argv[3:] if real else "all" in sys.argv[3:]
 numbers = [int(argument) for argument in sys.argv[3:] if argument.isdigit()]
-steps = numbers[0] if numbers else 6
+steps = numbers[0] if numbers else 20 if real else 6
 root = pathlib.Path(__file__).resolve().parents[2]
 scratch = pathlib.Path(tempfile.mkdtemp(prefix="loom-software-gpu-"))
 failures = 0
-on_cpu = {}
 # float32: what the issue of moving between devices allows. bfloat16 has 8 bits of mantissa: losses of some 7 nats differ by hundredths.
 BANDS = {"float32": 1e-4, "tf32": 5e-3, "bfloat16": 3e-2}
 
 
 def environment(**extra):
+    if real:
+        return dict(os.environ, **extra)
     found = dict(os.environ, LD_LIBRARY_PATH=str(folder), LOOM_CUDA_CACHE=str(folder / "cache"), LOOM_SOFTWARE_GPU_MULTIPROCESSORS="1")
     for name in ("LOOM_SOFTWARE_GPU_FAIL", "LOOM_SOFTWARE_GPU_MEMORY", "LOOM_CUDA_LIBRARIES"):
         found.pop(name, None)
@@ -67,12 +75,16 @@ def train(name, device, command, **extra):
     return metrics(out) if (out / "metrics.jsonl").exists() else []
 
 
+on_cpu = {}  # the CPU computes in float32 whatever the GPU does
+
+
 def together(name, command, precision="float32"):
     """Trains on both and compares; the largest difference of a loss."""
-    if name not in on_cpu:
-        on_cpu[name] = train(name, "cpu", command)
-    cpu = on_cpu[name]
-    gpu = train(f"{name}-{precision}", "cuda", [*command, "--set", f"train.precision={precision}"])
+    key = tuple(map(str, command))
+    if key not in on_cpu:
+        on_cpu[key] = train(f"{name}-{len(on_cpu)}", "cpu", command)
+    cpu = on_cpu[key]
+    gpu = train(f"{name}-{precision}-{len(on_cpu)}", "cuda", [*command, "--set", f"train.precision={precision}"])
     if len(cpu) != len(gpu) or not cpu:
         return fail(f"{name}: {len(cpu)} lines of metrics on the CPU, {len(gpu)} on the GPU")
     worst = max(abs(a["train_loss"] - b["train_loss"]) for a, b in zip(cpu, gpu))
@@ -144,7 +156,11 @@ def moving():
         fail(f"the same weights say other things: {answers['cpu']}, {answers['cuda']}")
     for extra in ("--weights int8", "--samples 3", "--kv bfloat16"):
         if answers["cpu" + extra] != answers["cuda" + extra]:
-            fail(f"sample {extra}: other tokens on the GPU")
+            if real and extra != "--samples 3":
+                # Rounding may fall to the other side where sums are taken in another order, and a tie to the other token.
+                print(f"note: sample {extra}: other tokens on the GPU", flush=True)
+            else:
+                fail(f"sample {extra}: other tokens on the GPU")
     kv = json.loads(run("kv", "configs/gqa-rope.json", "--set", "model.layers=2", "--context", "64", "--dtype", "all", "--device", "cuda",
                         "--json").stdout)
     for row in kv[0]["measurements"]:
@@ -152,7 +168,7 @@ def moving():
             fail(f"kv: {row}")
     bench = json.loads(run("bench", *tiny("gqa-rope", 2)[:1], "--set", "model.layers=1", "--set", "model.context=16", "--set", "train.batch=1",
                            "--steps", "2", "--device", "cuda", "--json").stdout)
-    if bench["bytes_allocated_after_first_step"] != 0 or bench["device"].split()[0] != "Software":
+    if bench["bytes_allocated_after_first_step"] != 0 or (not real and bench["device"].split()[0] != "Software"):
         fail(f"bench: {bench['bytes_allocated_after_first_step']} bytes after the first step on {bench['device']}")
     predictions()
     print("checkpoints move, samples and losses agree, kv and bench run", flush=True)
@@ -259,8 +275,9 @@ try:
     losses()
     moving()
     decoding()
-    mistakes()
+    if not real:
+        mistakes()
 finally:
     shutil.rmtree(scratch, ignore_errors=True)
-print(f"{failures} FAILED" if failures else "the software GPU trains as the CPU does")
+print(f"{failures} FAILED" if failures else f"{'the' if real else 'the software'} GPU trains as the CPU does")
 sys.exit(1 if failures else 0)
