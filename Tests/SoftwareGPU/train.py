@@ -170,6 +170,9 @@ def mistakes():
 
     command = [*tiny("gqa-rope", 4), "--device", "cuda"]
     refused("memory", run("train", *command, "--out", scratch / "small", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(16 << 20)), "GiB", "train.batch")
+    large = ["--set", "model.width=384", "--set", "model.layers=6"]
+    refused("memory, counted", run("train", *command, *large, "--out", scratch / "large", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(80 << 20)),
+            "at least", "weights in bfloat16", "optimizer state", "has 80.0 MiB", "train.batch", "train.recompute")
     # Enough for what can be counted beforehand, and not for the step.
     refused("memory in a step", run("train", *command, "--out", scratch / "tight", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(44 << 20)),
             "out of memory", "train.batch")
