@@ -2,6 +2,7 @@ import Architectures
 import Autograd
 import Components
 import Configuration
+import Foundation
 import Optimizers
 
 /// What memory training a config takes on a device: predicted by making a step over shapes, with the device's types and the model's own
@@ -100,7 +101,7 @@ public struct TrainingMemory: Sendable, Equatable {
         func total(_ batch: Int) throws -> Int {
             try TrainingMemory(config, vocabulary: vocabulary, on: device, batch: batch, recomputes: recomputes).total
         }
-        var low = (batch: 1, total: try total(1)), none = max(1, RunConfig.largestMicroBatch / config.model.sizes.context) + 1
+        var low = (batch: 1, total: try total(1)), none = max(1, min(1 << 20, RunConfig.largestMicroBatch / config.model.sizes.context)) + 1
         guard low.total <= memory else { return 0 }
         // Memory grows almost in proportion, in steps that the pool rounds to: so proportion says where to look, and halving ends it.
         let one = low.total, second = none > 2 ? try total(2) : one
@@ -121,7 +122,9 @@ public struct TrainingMemory: Sendable, Equatable {
     /// What to say where `memory` bytes, those of `device`, are certainly too few; nil where they may do.
     func refusal(memory: Int, device: String, file: String?) -> ConfigError? {
         guard needed > memory else { return nil }
-        func size(_ bytes: Int) -> String { String(format: "%.1f GiB", Double(bytes) / 0x1p30) }
+        func size(_ bytes: Int) -> String {
+            bytes < 1 << 30 ? String(format: "%.1f MiB", Double(bytes) / 0x1p20) : String(format: "%.1f GiB", Double(bytes) / 0x1p30)
+        }
         let copy = productWeights > 0 ? "\(size(productWeights)) weights in \(activationType.rawValue), " : ""
         let parts =
             "\(size(weights)) weights, \(copy)\(size(gradients)) gradients, \(size(optimizerState)) optimizer state, \(size(activations)) activations"

@@ -30,7 +30,7 @@ steps = numbers[0] if numbers else 20 if real else 6
 root = pathlib.Path(__file__).resolve().parents[2]
 scratch = pathlib.Path(tempfile.mkdtemp(prefix="loom-software-gpu-"))
 failures = 0
-# float32: what the issue of moving between devices allows. bfloat16 has 8 bits of mantissa: losses of some 7 nats differ by hundredths.
+# float32: as far as two ways of adding may part over a run. bfloat16 has 8 bits of mantissa: losses of some 7 nats differ by hundredths.
 BANDS = {"float32": 1e-4, "tf32": 5e-3, "bfloat16": 3e-2}
 
 
@@ -255,6 +255,9 @@ def mistakes():
     command = [*tiny("gqa-rope", 4), "--device", "cuda"]
     refused("memory", run("train", *command, "--out", scratch / "small", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(48 << 20)), "out of memory",
             "train.batch")
+    large = ["--set", "model.width=384", "--set", "model.layers=6"]
+    refused("memory, counted", run("train", *command, *large, "--out", scratch / "large", expect=None, LOOM_SOFTWARE_GPU_MEMORY=str(80 << 20)),
+            "at least", "weights in bfloat16", "optimizer state", "has 80.0 MiB", "train.batch", "train.recompute")
     out = scratch / "failing"
     done = run("train", *command, "--set", "train.eval_interval=1", "--out", out, expect=None, LOOM_SOFTWARE_GPU_FAIL="cuLaunchKernel:900:719")
     refused("launch", done, "GPU failed")

@@ -48,7 +48,7 @@ struct KVTests {
             ["context": 4096, "layers": 4, "width": 64, "position": "rope", "attention": ["heads": 8, "head_dim": 128, "window": "SLSL"]],
             vocabulary: 11, on: context)
         // Other tests run in this process at the same time and take and leave memory of their own: one of some tries is calm.
-        let shares = (0..<8).map { _ in
+        let shares = try (0..<8).map { _ in
             let found = try KVMeasurement.measure(model, on: context, batch: 1, context: 4096, type: .float32, steps: 2)
             return Double(found.residentBytes ?? 0) / Double(found.formulaBytes)
         }

@@ -76,11 +76,11 @@ struct TrainingMemoryTests {
             let run = try RunFolder.create(name: "large", out: "\(folder.path)/\(UUID().uuidString)")
             return message { _ = try trainer(tiny(changes), in: run) }
         }
-        let batch = try refusal(["model.width=4096", "model.mlp.hidden=1000000", "train.batch=1000000"])
+        let batch = try refusal(["model.width=256", "model.mlp.hidden=100000", "train.batch=1000000"])
         for word in ["train.batch", "train.recompute=true", "optimizer state", "activations", "this machine has"] {
             #expect(batch.contains(word), "\(word) is not in: \(batch)")
         }
-        let again = try refusal(["model.width=4096", "model.mlp.hidden=1000000", "train.batch=1000000", "train.recompute=true"])
+        let again = try refusal(["model.width=256", "model.mlp.hidden=100000", "train.batch=1000000", "train.recompute=true"])
         #expect(!again.contains("set train.recompute") && again.contains("train.grad_accumulation"))
         let weights = try refusal(["model.width=65536", "model.mlp.hidden=16000000"])
         #expect(weights.contains("make the model smaller") && weights.contains("optimizer state"))

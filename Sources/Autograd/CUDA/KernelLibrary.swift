@@ -44,7 +44,7 @@ package final class KernelLibrary {
         guard cache.folder != nil, missing.count > 1 else { return }
         note("compiling the GPU's kernels for \(architecture), once on this machine")
         // NVRTC may be called from several threads at once, each with a program of its own.
-        nonisolated(unsafe) let store = cache
+        let store = cache
         nonisolated(unsafe) let nvrtc = compiler
         DispatchQueue.concurrentPerform(iterations: missing.count) {
             _ = try? store.machineCode(missing[$0], architecture: architecture, compiler: nvrtc)

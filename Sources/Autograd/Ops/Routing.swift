@@ -26,7 +26,17 @@ extension Tensor {
         var probabilities = [Float](repeating: 0, count: n * experts), weights = [Float](repeating: 0, count: n * k)
         var chosen = [Int](repeating: 0, count: n * k), means = [Double](repeating: 0, count: experts)
         var byExpert = [[Int32]](repeating: [], count: experts), places = byExpert
+        // Over shapes there is nothing to choose by: rows spread alike, as training means them to.
+        let isSpread = context.backend is ShapeBackend
         for row in 0..<n {
+            if isSpread {
+                for place in row * k..<(row + 1) * k {
+                    chosen[place] = place % experts
+                    byExpert[place % experts].append(Int32(row))
+                    places[place % experts].append(Int32(place))
+                }
+                continue
+            }
             let own = logits[row * experts..<(row + 1) * experts], largest = own.max() ?? 0
             let powers = own.map { exp(Double($0 - largest)) }, total = powers.reduce(0, +)
             for expert in 0..<experts {
