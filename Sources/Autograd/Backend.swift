@@ -160,7 +160,6 @@ public protocol CapturedWork {
 
 extension Backend {
     public var isAsynchronous: Bool { false }
-    public var batchedElements: Int { 1 << 16 }
     public func capture(_ body: () -> Void) -> (any CapturedWork)? { nil }
     public var failure: (any Error)? { nil }
     public func synchronize() {}

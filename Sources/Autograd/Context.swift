@@ -29,8 +29,11 @@ public final class Context {
     public static func cpu(threads: Int? = nil) -> Context { Context(backend: CPUBackend(threads: threads)) }
 
     /// A device without memory or arithmetic: a pass over it measures what a real one would need.
-    public static func shapesOnly(activationType: DType = .float32) -> Context {
-        Context(backend: ShapeBackend(), activationType: activationType)
+    /// - Parameter batchedElements: as that of `Backend`, of the device that is stood in for.
+    public static func shapesOnly(
+        activationType: DType = .float32, batchedElements: Int = CPUBackend.batchedElements
+    ) -> Context {
+        Context(backend: ShapeBackend(batchedElements: batchedElements), activationType: activationType)
     }
 
     /// Whether operations are being recorded for a backward pass.

@@ -3,7 +3,10 @@
 public final class ShapeBackend: Backend {
     public let name = "shapes", title = "shapes alone"
     public let memoryByteCount: Int? = nil
-    public init() {}
+    public let batchedElements: Int
+
+    /// - Parameter batchedElements: those of the device that is stood in for.
+    public init(batchedElements: Int = CPUBackend.batchedElements) { self.batchedElements = batchedElements }
 
     public func allocate(byteCount: Int, reclaim: () -> Void) -> UnsafeMutableRawPointer? { nil }
     public func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer) {

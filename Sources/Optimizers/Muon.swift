@@ -25,8 +25,8 @@ final class Muon: UpdateRule {
     }
 }
 
-/// Matrices of one shape and variant that move together, each as it would alone: on a GPU a step is some forty launches for each shape,
-/// however many layers there are.
+/// Matrices of one shape and variant that move together, each as it would alone: on a GPU a step is some thirty launches and products
+/// for each shape, however many layers there are.
 ///
 /// Parameters, gradients and what is remembered are float32. The matrices in between, and the products of the polynomial, are in the
 /// context's type for activations: bfloat16 where those are, as in nanochat (sums of a product are float32 then too), else float32.

@@ -13,6 +13,8 @@ public struct TrainingMemory: Sendable, Equatable {
     public enum Device: Sendable, Equatable {
         case cpu, gpu
 
+        /// How many of Muon's matrices move together.
+        var batchedElements: Int { self == .gpu ? CUDABackend.batchedElements : CPUBackend.batchedElements }
         /// Bytes it takes besides tensors: the workspace of matrix products, and what uploads go through.
         var workspace: Int { self == .gpu ? CUDABackend.workspaceByteCount : 0 }
     }
@@ -66,7 +68,7 @@ public struct TrainingMemory: Sendable, Equatable {
         options.gradAccumulation = min(micros, 2)
         (self.batch, self.recomputes, self.activationType) = (options.batch, options.recompute, activationType)
 
-        let context = Context.shapesOnly(activationType: activationType), pool = context.pool
+        let context = Context.shapesOnly(activationType: activationType, batchedElements: device.batchedElements), pool = context.pool
         let model = try Model(config.model, vocabulary: vocabulary)
         model.materialize(on: context, training: true)
         (weights, gradients) = (model.store.values?.byteCount ?? 0, model.store.gradients?.byteCount ?? 0)

@@ -2,6 +2,10 @@ import Kernels
 
 /// Muon's pieces, one matrix of a stack after another: what a matrix needs stays in cache, and its results do not depend on its company.
 extension CPUBackend {
+    /// Some 256 KiB of them. What is larger goes alone.
+    public static let batchedElements = 1 << 16
+    public var batchedElements: Int { Self.batchedElements }
+
     public func nesterov(
         _ gradients: [Tensor], scale factor: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor
     ) {

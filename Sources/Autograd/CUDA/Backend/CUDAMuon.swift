@@ -2,7 +2,8 @@
 extension CUDABackend {
     /// What it costs to ask for an operation is nothing beside one over so many elements, and the copies of them that are at work stay
     /// below a few hundred megabytes.
-    public var batchedElements: Int { 1 << 26 }
+    public static let batchedElements = 1 << 26
+    public var batchedElements: Int { Self.batchedElements }
 
     public func nesterov(
         _ gradients: [Tensor], scale: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor
