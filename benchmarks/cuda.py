@@ -196,7 +196,8 @@ def attention(options, card):
             # Above 1, Loom is faster: speed of Loom over PyTorch's fastest kernel.
         rows.append(row)
     for row in rows:
-        whole = next((r for r in rows if r["window"] is None and r["head_dim"] == row["head_dim"] and r["context"] == row["context"]), None)
+        same = [each for each in rows if each["window"] is None and all(each[key] == row[key] for key in ("head_dim", "context"))]
+        whole = same[0] if same else None
         if row["window"] is not None and whole:
             row["times_full"] = {
                 phase: whole[phase]["loom_seconds"]["median"] / row[phase]["loom_seconds"]["median"] for phase in ("forward", "backward")}
@@ -207,7 +208,9 @@ def attention_cases(smoke):
     tokens, width, contexts, window = (256, 128, (64, 128), 16) if smoke else (16384, 2048, (1024, 4096), 256)
     cases = [(context, dim, None) for context in contexts for dim in (64, 128)] + [(contexts[-1], dim, window) for dim in (64, 128)]
     return [
-        {"batch": tokens // context, "context": context, "heads": width // dim, "head_dim": dim, "window": seen} for context, dim, seen in cases]
+        {"batch": tokens // context, "context": context, "heads": width // dim, "head_dim": dim, "window": seen}
+        for context, dim, seen in cases
+    ]
 
 
 def decoding(options, card):
