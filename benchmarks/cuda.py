@@ -144,7 +144,7 @@ def training(name, config, own, options, card):
         pytorch = [each["pytorch"].get("tokens_per_second") for each in rounds]
         flops = rounds[0]["loom"]["flops_per_token"]
         result = {
-            "batch": batch, "context": own["context"], "pytorch_facts": theirs.facts, "pytorch_missing": theirs.reason,
+            "batch": batch, "context": toy.get("model.context", own["context"]), "pytorch_facts": theirs.facts, "pytorch_missing": theirs.reason,
             "loom": summary(ours), "pytorch": summary(pytorch), "ratio": ratio(ours, pytorch), "flops_per_token": flops,
             "loom_tensor_peak_bytes": rounds[0]["loom"]["tensor_peak_bytes"],
             "pytorch_peak_memory_bytes": rounds[0]["pytorch"].get("peak_memory_bytes"),
@@ -387,7 +387,7 @@ def main():
     text += f"; peaks by {card[3]}: {card[1] / 1e12:,.1f} TFLOP/s in bfloat16, {card[2] / 1e12:.2f} TB/s.\n\n" if card else ".\n\n"
     text += tables(results) + "\n\n| goal | wanted | found | |\n|---|---:|---:|---|\n"
     for what, wanted, found in goals(results):
-        verdict = "" if found is None else "reached" if found >= wanted else "NOT reached"
+        verdict = "" if found is None or options.smoke else "reached" if found >= wanted else "NOT reached"
         text += f"| {what} | {number(wanted, 0 if wanted >= 5 else 2)} | {number(found, 0 if wanted >= 1000 else 2)} | {verdict} |\n"
     reasons = {name: found.get("pytorch_missing") for name, found in results.items() if found.get("pytorch_missing")}
     for name, reason in reasons.items():
