@@ -27,7 +27,8 @@ class Place:
         self.steps = 2 if options.smoke else 20
 
     def compiled(self, function, **options):
-        return torch.compile(function, **options) if self.compiles else function
+        # Every size on its own: code for any size is slower.
+        return torch.compile(function, dynamic=False, **options) if self.compiles else function
 
     def wait(self):
         if self.device.type == "cuda":
@@ -99,7 +100,7 @@ def nanochat(place):
 
     def optimizer(model):
         if place.compiles:
-            Muon.update = staticmethod(torch.compile(Muon.update))
+            Muon.update = staticmethod(torch.compile(Muon.update, dynamic=False))
         return NanoChatOptimizer(model, width)
 
     def make(windows):
@@ -209,7 +210,13 @@ class Decoding:
         self.place, self.prompt, self.count = place, 16 if place.smoke else 512, 8 if place.smoke else 64
         sizes = dict(vocabulary=512, context=64, layers=2, heads=2, width=64) if place.smoke else {}
         self.model = GPT(**sizes).to(place.device, torch.bfloat16).eval()
-        self.batches = (1, 4) if place.smoke else (1, 64)
+        heads, width = self.model.blocks[0].heads, self.model.tokens.weight.shape[1]
+        self.caches = {}
+        for batch in (1, 4) if place.smoke else (1, 64):
+            # No longer than needed, as every step reads all of it; at one place, or it would not go into a CUDA graph.
+            shape = (len(self.model.blocks), 2, batch, heads, self.prompt + self.count, width // heads)
+            self.caches[batch] = torch.randn(shape, device=place.device, dtype=torch.bfloat16)
+            torch._dynamo.mark_static_address(self.caches[batch])
         self.next = place.compiled(self.token, mode="reduce-overhead", fullgraph=True) if not place.smoke else place.compiled(self.token)
         self.measure(rounds=1)
 
@@ -232,11 +239,7 @@ class Decoding:
     @torch.inference_mode()
     def measure(self, rounds=3):
         found = []
-        for batch in self.batches:
-            heads, width = self.model.blocks[0].heads, self.model.tokens.weight.shape[1]
-            # No longer than needed: every step reads all of it.
-            shape = (len(self.model.blocks), 2, batch, heads, self.prompt + self.count, width // heads)
-            caches = torch.randn(shape, device=self.place.device, dtype=torch.bfloat16)
+        for batch, caches in self.caches.items():
             token = torch.zeros(batch, 1, dtype=torch.long, device=self.place.device)
             positions = torch.arange(self.prompt, self.prompt + self.count, device=self.place.device)
             best = []

@@ -15,12 +15,12 @@ source "$root/scripts/setup.sh"
 [ "$(uname -s)" = Linux ] || fail "the bundle is for Linux, and built on it"
 require_swift
 require_openblas
-for tool in ldd tar xz strip; do command -v "$tool" >/dev/null || fail "$tool is not here"; done
+for tool in clang ldd tar xz strip; do command -v "$tool" >/dev/null || fail "$tool is not here"; done
 mkdir -p "$(dirname "$1")"
 out=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 build=${LOOM_BUNDLE_BUILD:-"$root/.build-gpu-bundle"}
-mkdir -p "$build"
-build=$(cd "$build" && pwd)
+mkdir -p "$build/program" "$build/tests"
+build=$(cd "$build" && pwd -P)
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 bundle=$place/loom-gpu
@@ -32,7 +32,25 @@ quietly() {  # WHAT COMMAND…: its output only where it fails
     "$@" > "$build/log" 2>&1 || { tail -40 "$build/log" >&2; fail "that failed; the whole of it is in $build/log"; }
 }
 
-quietly "the program" swift build -c release --static-swift-stdlib --product runner --package-path "$root" --scratch-path "$build/program"
+# Foundation's networking wants libcurl, whose static form few machines have. There is no network where the bundle goes: its functions
+# are made here, and each says that it failed.
+{
+    for name in easy_cleanup easy_getinfo easy_pause easy_setopt free global_init multi_add_handle multi_assign multi_cleanup \
+        multi_remove_handle multi_setopt multi_socket_action slist_free_all url_get url_set; do
+        echo "int curl_$name(void) { return 2; }"
+    done
+    for name in easy_init multi_info_read multi_init slist_append url version_info; do
+        echo "void *curl_$name(void) { return 0; }"
+    done
+    for name in easy_strerror version; do echo "const char *curl_$name(void) { return \"no network in this build\"; }"; done
+} > "$build/no-curl.c"
+clang -w -fno-builtin -c "$build/no-curl.c" -o "$build/no-curl.o"
+# An empty library, for the linker to find under the name that is asked for.
+mkdir -p "$build/lib"
+printf '!<arch>\n' > "$build/lib/libcurl.a"
+export LIBRARY_PATH="$build/lib${LIBRARY_PATH:+:$LIBRARY_PATH}"
+quietly "the program" swift build -c release --static-swift-stdlib -Xlinker "$build/no-curl.o" --product runner \
+    --package-path "$root" --scratch-path "$(readlink -f "$build/program")"
 # The operations' tests alone, as a package of three targets: the whole package's take far longer.
 mkdir -p "$build/tests/Sources" "$build/tests/Tests"
 for target in Kernels Autograd OpenBLAS; do ln -sfn "$root/Sources/$target" "$build/tests/Sources/$target"; done
@@ -51,7 +69,7 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 SWIFT
-quietly "the tests" swift build -c release --build-tests --package-path "$build/tests"
+quietly "the tests" swift build -c release --build-tests --package-path "$(readlink -f "$build/tests")"
 
 cp "$build/program/release/runner" "$bundle/bin/runner"
 cp "$build/tests/.build/release/loomPackageTests.xctest" "$bundle/bin/operation-tests"

@@ -108,7 +108,7 @@ sanitize() {  # TOOL FILTER
     count_tests "$2" "$sanitizer" --tool "$1" --error-exitcode 9 --target-processes all --print-limit 20
 }
 # Forms enough to reach every kernel, few enough for a tool that slows them a hundredfold.
-some='GPUTests.*(flashAttention|products|decoding|heads|norms|losses|lossesOfManyTokens|pointwise|activations|routing|attentionForms)'
+some='GPUTests.*(flashAttention|products|decoding|heads|norms|losses|pointwise|activations|routing|attentionOf)'
 memcheck() { sanitize memcheck "$some"; }
 racecheck() { sanitize racecheck "$some"; }
 bench() {

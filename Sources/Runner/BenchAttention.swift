@@ -39,7 +39,7 @@ enum BenchAttention {
         let shows = !arguments.has("--json")
         if shows {
             say("attention of \(heads) heads on \(keyHeads) key heads on \(device.title)")
-            say("  batch  context  head dim  window    forward   TFLOP/s   backward   TFLOP/s")
+            say("  batch  context  head dim  window      forward   TFLOP/s     backward   TFLOP/s")
         }
         var rows: [JSON] = []
         for size in sizes {
@@ -57,9 +57,9 @@ enum BenchAttention {
         func milliseconds(_ seconds: Double) -> String { "\((seconds * 1000).fixed(3)) ms" }
         return [
             String(size.batch).leftPadded(to: 7), String(size.time).leftPadded(to: 9), String(size.dim).leftPadded(to: 10),
-            (size.window.map { String($0) } ?? "all").leftPadded(to: 8), milliseconds(speed.forwardSeconds).leftPadded(to: 11),
+            (size.window.map { String($0) } ?? "all").leftPadded(to: 8), milliseconds(speed.forwardSeconds).leftPadded(to: 13),
             (speed.forwardFlops / speed.forwardSeconds / 1e12).fixed(2).leftPadded(to: 10),
-            milliseconds(speed.backwardSeconds).leftPadded(to: 11),
+            milliseconds(speed.backwardSeconds).leftPadded(to: 13),
             (speed.backwardFlops / speed.backwardSeconds / 1e12).fixed(2).leftPadded(to: 10),
         ].joined()
     }

@@ -191,4 +191,29 @@ struct CommandTests {
             expectRefused(try place.run(command), ["model.safetensors"], status: 1)
         }
     }
+
+    @Test func attentionIsTimedAlone() throws {
+        let found = try json(
+            "bench", "--attention", "--context", "16,40", "--head-dim", "8", "--heads", "4", "--kv-heads", "2", "--window", "5",
+            "--steps", "2", "--device", "cpu", "--json")
+        let rows = try #require(found["attention"]?.arrayValue)
+        #expect(rows.count == 2)
+        for (row, context) in zip(rows, [16.0, 40]) {
+            // Rows of 1, 2 … 6 visible keys, and of 6 from then on.
+            let pairs = 4.0 * (15 + 6 * (context - 5))
+            #expect(row["forward_flops"]?.doubleValue == pairs * 8 * 4 && row["backward_flops"]?.doubleValue == pairs * 8 * 10)
+            #expect((row["forward_seconds"]?.doubleValue ?? 0) > 0 && (row["backward_seconds"]?.doubleValue ?? 0) > 0)
+        }
+        let refused: [([String], String)] = [
+            (["tiny.json"], "takes no config"), (["--heads", "4", "--kv-heads", "3"], "does not divide"),
+            (["--batch", "65536", "--context", "1048576", "--heads", "1024", "--head-dim", "1024"], "at most"),
+            (["--decode"], "give one"),
+        ]
+        for (words, said) in refused {
+            let result = try place.run(["bench", "--attention"] + words)
+            #expect(result.status == 2 && result.errors.contains(said), "\(words): \(result.errors)")
+        }
+        let stray = try place.run("bench", "tiny.json", "--window", "3")
+        #expect(stray.status == 2 && stray.errors.contains("goes with --attention"))
+    }
 }
