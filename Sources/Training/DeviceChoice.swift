@@ -23,7 +23,10 @@ public struct DeviceChoice: Sendable {
     public func context(_ precision: TrainOptions.Precision = .float32) throws -> Context {
         guard kind != .cpu else { return .cpu(threads: threads) }
         do throws(CUDAError) {
-            return try .cuda(usesTF32: precision == .tf32, activationType: precision.activationType(onGPU: true))
+            // Beside bfloat16 little is multiplied in float32: Muon's polynomials, which bear far less than TF32's 10 bits, and would else
+            // take longer than the rest of a step.
+            let type = precision.activationType(onGPU: true)
+            return try .cuda(usesTF32: precision == .tf32 || type == .bfloat16, activationType: type)
         } catch {
             if kind == .cuda { throw error }
             // A machine without a driver has no GPU to speak of.
