@@ -43,7 +43,8 @@ class Compiler:
         """The cubin (None where it fails) and the log. Options are those of NVRTC.options in NVRTC.swift, and the report."""
         program = ctypes.c_void_p()
         self.nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), f"{name}.cu".encode(), 0, None, None)
-        options = [f"--gpu-architecture={architecture}", "--std=c++17", "--fmad=false", "--ptxas-options=-v"]
+        options = [f"--gpu-architecture={architecture}", "--std=c++17", "--fmad=false", "--device-as-default-execution-space",
+                   "--ptxas-options=-v"]
         given = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
         status = self.nvrtc.nvrtcCompileProgram(program, len(options), given)
         size = ctypes.c_size_t()

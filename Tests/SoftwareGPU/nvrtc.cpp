@@ -215,7 +215,8 @@ nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count, const char *con
         if (option.rfind("--gpu-architecture=", 0) == 0 || option.rfind("-arch=", 0) == 0) {
             architecture = architecture_named(value);
             if (architecture != 0) continue;
-        } else if (option == "--fmad=false" || option == "--std=c++17" || option == "-std=c++17") {
+        } else if (
+            option == "--fmad=false" || option == "--device-as-default-execution-space" || option == "--std=c++17" || option == "-std=c++17") {
             continue;
         }
         program->log = "the software GPU's compiler does not know the option " + option + "\n";

@@ -12,6 +12,8 @@ public enum CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
     case deviceTooOld(name: String, capability: String)
     /// Bytes.
     case outOfMemory(requested: Int, free: Int, total: Int)
+    /// The run-time compiler does not know the GPU's architecture. The version as CUDA counts.
+    case compilerTooOld(found: Int, architecture: String)
     case compilation(kernels: String, architecture: String, log: String)
     case launch(kernel: String, reason: String)
     case geometry(kernel: String, problem: String)
@@ -39,6 +41,9 @@ public enum CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
             case .outOfMemory(let requested, let free, let total):
                 "The GPU is out of memory: \(Self.size(requested)) asked for, \(Self.size(free)) of \(Self.size(total)) free. "
                     + "Lower train.batch (and raise train.grad_accumulation as much), model.context or the model's size."
+            case .compilerTooOld(let found, let architecture):
+                "CUDA's run-time compiler (NVRTC \(Self.version(found))) does not know this GPU's architecture \(architecture). Install a "
+                    + "newer CUDA toolkit, or set LOOM_CUDA_LIBRARIES to the folder that holds it after: pip install nvidia-cuda-nvrtc"
             case .compilation(let kernels, let architecture, let log):
                 "The \(kernels) kernels do not compile for \(architecture). This is a mistake in Loom; please report it with this log: \(log)"
             case .launch(let kernel, let reason):

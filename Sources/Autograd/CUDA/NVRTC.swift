@@ -40,10 +40,14 @@ package struct NVRTC {
     }
 
     /// How every kernel is compiled. Products and sums stay apart unless a kernel says fma: then the device computes what the
-    /// source says, as do the tests, which compile the same source for the host.
+    /// source says, as do the tests, which compile the same source for the host. Before version 13 the compiler takes the body of a
+    /// generic lambda for a host's function, even inside a kernel, and refuses it unless the device is the default.
     package static func options(architecture: String) -> [String] {
-        ["--gpu-architecture=\(architecture)", "--std=c++17", "--fmad=false"]
+        ["--gpu-architecture=\(architecture)", "--std=c++17", "--fmad=false", "--device-as-default-execution-space"]
     }
+
+    /// NVRTC_ERROR_INVALID_OPTION. Of our options only the architecture is one that some version may not know.
+    private static let invalidOption: Int32 = 5
 
     /// Machine code (a cubin) for one architecture, as "sm_90".
     /// - Throws: `CUDAError.compilation` with the compiler's log.
@@ -53,6 +57,7 @@ package struct NVRTC {
         try check(create(&program, source.text, name, 0, nil, nil), "nvrtcCreateProgram")
         defer { _ = destroy(&program) }
         let status = withTexts(Self.options(architecture: architecture)) { compile(program, Int32($0.count), $0.baseAddress) }
+        if status == Self.invalidOption { throw .compilerTooOld(found: try versionNumber(), architecture: architecture) }
         guard status == 0 else {
             let said = compilerLog(program)
             throw .compilation(

@@ -111,9 +111,9 @@ public final class CUDABackend: Backend {
         body()
         doPutOff()
         (self.capture, products.isCapturing) = (nil, false)
-        var graph: CUDAGraph?
-        // Even after a failure: the stream must not be left capturing.
-        do throws(CUDAError) { graph = try capture.end() } catch { attempt { () throws(CUDAError) in throw error } }
+        // Even after a failure: the stream must not be left capturing. Without a graph, for which there may be no memory, nothing was
+        // done and nothing is lost: the same can be asked for step by step, where a real failure shows again.
+        let graph = try? capture.end()
         return failure == nil ? graph.map { Replay(backend: self, graph: $0) } : nil
     }
 
@@ -140,7 +140,9 @@ public final class CUDABackend: Backend {
             do throws(CUDAError) {
                 address = try session.allocate(byteCount: byteCount)
             } catch .outOfMemory {
-                // Blocks of other sizes that are kept for reuse; freeing waits for what still uses them.
+                // Blocks of other sizes that are kept for reuse; freeing waits for what still uses them. What is being captured may use
+                // them whenever it is replayed, so it must not be.
+                capture?.isImpossible = true
                 reclaim()
                 address = try session.allocate(byteCount: byteCount)
             }

@@ -134,7 +134,7 @@ extension CUDABackend {
     ) {
         let call = KernelHeads(heads, outStride: dy.columns), input = heads.input
         if let dweight, let rstd {
-            let chunks = RowChunks(rows: dy.rows), partial = dy.context.empty([chunks.count, input.dim])
+            let chunks = RowChunks(rows: dy.rows, most: 512), partial = dy.context.empty([chunks.count, input.dim])
             run(
                 .heads, "heads_weight", LaunchGeometry(blocks: (chunks.count, 1, 1), threads: LaunchGeometry.threads), call, input.array,
                 rstd.deviceAddress, dy.array, Int64(chunks.size), partial.deviceAddress)

@@ -82,13 +82,26 @@ extension CUDASource {
             }
             // Sums of columns in two steps: each chunk of rows (a block in y) leaves its own sums in partial [chunks, columns], which
             // finish_columns adds up in order. A warp's lanes are 32 columns side by side.
+            // Of `number` of every eighth row from r on; the type is known, so that loads need not wait for a branch each.
+            template <typename T, typename Number>
+            DEVICE float sum_of_rows(const T *x, Size r, Size end, Size columns, Size c, Number number) {
+                float sum = 0;
+                #pragma unroll 8
+                for (; r < end; r += 8) sum += number(x[r * columns + c]);
+                return sum;
+            }
             KERNEL(column_sums)(Array x, Size rows, Size columns, Size chunk, float *partial) {
                 SHARED float sums[8][32];
                 Size c = (Size)blockIdx.x * 32 + threadIdx.x % 32;
                 Size end = min((Size)(blockIdx.y + 1) * chunk, rows);
                 float sum = 0;
-                if (c < columns)
-                    for (Size r = (Size)blockIdx.y * chunk + threadIdx.x / 32; r < end; r += 8) sum += get(x, r * columns + c);
+                Size first = (Size)blockIdx.y * chunk + threadIdx.x / 32;
+                if (c < columns && x.type == FLOAT32) {
+                    sum = sum_of_rows((const float *)x.data, first, end, columns, c, [](float x) { return x; });
+                } else if (c < columns) {
+                    sum = sum_of_rows(
+                        (const unsigned short *)x.data, first, end, columns, c, [](unsigned short x) { return widened(x); });
+                }
                 sums[threadIdx.x / 32][threadIdx.x % 32] = sum;
                 __syncthreads();
                 if (threadIdx.x >= 32 || c >= columns) return;
@@ -99,6 +112,8 @@ extension CUDASource {
             KERNEL(finish_columns)(const float *partial, Size chunks, Size columns, float *y) {
                 EACH(c, columns) {
                     float sum = 0;
+                    // There are few threads: each has many loads under way, and adds in order.
+                    #pragma unroll 16
                     for (Size chunk = 0; chunk < chunks; chunk++) sum += partial[chunk * columns + c];
                     y[c] += sum;
                 }

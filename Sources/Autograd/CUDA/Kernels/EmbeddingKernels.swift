@@ -112,20 +112,36 @@ extension CUDASource {
             // The runs at the ends of chunks, in order: neighbours of one id are added up first. Threads are columns.
             KERNEL(scatter_edges)(
                 const int *keys, Size n, Size columns, Size chunk, const float *edges, float *table) {
+                enum { AHEAD = 8 };
+                Size chunks = (n + chunk - 1) / chunk;
                 EACH(c, columns) {
                     float sum = 0;
                     int key = -1;
-                    for (Size first = 0, at = 0; first < n; first += chunk, at++) {
-                        Size last = min(first + chunk, n) - 1;
-                        bool one = keys[first] == keys[last];  // a single run
-                        for (int end = 0; end < (one ? 1 : 2); end++) {
-                            int own = keys[end == 0 ? first : last];
-                            if (own != key) {
-                                if (key >= 0) table[(Size)key * columns + c] += sum;
-                                key = own;
-                                sum = 0;
+                    for (Size at = 0; at < chunks; at += AHEAD) {
+                        // What several chunks left is loaded before any of it is used: there are few threads, and they would wait for
+                        // one load after another.
+                        int owns[AHEAD][2];
+                        float sums[AHEAD][2];
+                        #pragma unroll
+                        for (int k = 0; k < AHEAD; k++) {
+                            Size place = min(at + k, chunks - 1), first = place * chunk, last = min(first + chunk, n) - 1;
+                            owns[k][0] = keys[first], owns[k][1] = keys[last];
+                            sums[k][0] = edges[place * 2 * columns + c], sums[k][1] = edges[(place * 2 + 1) * columns + c];
+                        }
+                        #pragma unroll
+                        for (int k = 0; k < AHEAD; k++) {
+                            if (at + k >= chunks) continue;
+                            bool one = owns[k][0] == owns[k][1];  // a single run
+                            #pragma unroll
+                            for (int end = 0; end < 2; end++) {
+                                if (end == 1 && one) continue;
+                                if (owns[k][end] != key) {
+                                    if (key >= 0) table[(Size)key * columns + c] += sum;
+                                    key = owns[k][end];
+                                    sum = 0;
+                                }
+                                sum += sums[k][end];
                             }
-                            sum += edges[(at * 2 + end) * columns + c];
                         }
                     }
                     if (key >= 0) table[(Size)key * columns + c] += sum;

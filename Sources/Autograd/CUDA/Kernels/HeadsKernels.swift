@@ -202,26 +202,36 @@ extension CUDASource {
                 }
             }
 
-            // The gradient by dimension d before rotation and scale: `from` turned back.
-            DEVICE float turned_back(const Heads &h, Size row, int d, Array from) {
+            // The gradient by dimension d before rotation and scale: `from` turned back. `pair` is d's where rotation takes it.
+            DEVICE float turned_back(const Heads &h, const Pair &pair, int d, Array from) {
                 if (d >= h.rotary / 2 * 2) return h.scale * get(from, d);
-                int half = h.rotary / 2, j = h.interleaved ? d / 2 : (d < half ? d : d - half);
-                Pair pair = pair_of(h, row, j);
                 float a = h.scale * get(from, pair.first), b = h.scale * get(from, pair.second);
                 return d == pair.first ? a * pair.cosine + b * pair.sine : b * pair.cosine - a * pair.sine;
             }
 
-            // The gradient by the norm's weight: each block's rows, a chunk, leave sums in partial [chunks, dim].
+            // The gradient by the norm's weight: each block's rows, a chunk, leave sums in partial [chunks, dim]. A thread a dimension;
+            // where a block has more, teams of dim threads take rows in turn.
             KERNEL(heads_weight)(Heads h, Array in, const float *rstd, Array dout, Size chunk, float *partial) {
-                Size end = min((Size)(blockIdx.x + 1) * chunk, h.rows);
-                EACH_IN_BLOCK(d, h.dim) {
+                SHARED float sums[256];
+                Size first = (Size)blockIdx.x * chunk, end = min(first + chunk, h.rows);
+                int team = (int)threadIdx.x / h.dim, teams = max(1, (int)blockDim.x / h.dim), half = h.rotary / 2;
+                for (int start = 0; start < h.dim; start += blockDim.x) {
+                    int d = start + (int)threadIdx.x % h.dim, j = h.interleaved ? d / 2 : (d < half ? d : d - half);
                     float sum = 0;
-                    for (Size row = (Size)blockIdx.x * chunk; row < end; row++) {
+                    for (Size row = first + team; row < end && team < teams && d < h.dim; row += teams) {
+                        Pair pair = {};
+                        if (d < 2 * half) pair = pair_of(h, row, j);
+                        #pragma unroll 4
                         for (Size head = 0; head < h.heads; head++) {
-                            float t = turned_back(h, row, d, tail(dout, row * h.out_stride + head * h.dim));
+                            float t = turned_back(h, pair, d, tail(dout, row * h.out_stride + head * h.dim));
                             sum = fmaf(t, get(in, row * h.in_stride + head * h.dim + d) * rstd[row * h.heads + head], sum);
                         }
                     }
+                    __syncthreads();  // the sums before have been read
+                    sums[threadIdx.x] = sum;
+                    __syncthreads();
+                    if (team > 0 || d >= h.dim) continue;
+                    for (int other = 1; other < teams; other++) sum += sums[other * h.dim + d];
                     partial[(Size)blockIdx.x * h.dim + d] = sum;
                 }
             }
