@@ -154,7 +154,7 @@ def moving():
     kv = json.loads(run("kv", "configs/gqa-rope.json", "--set", "model.layers=2", "--context", "64", "--dtype", "all", "--device", "cuda",
                         "--json").stdout)
     for row in kv[0]["measurements"]:
-        if row["formula_bytes"] != row["allocated_bytes"] or row["decode_tokens_per_second"] <= 0:
+        if row["kv_bytes"] != row["kv_bytes_allocated"] or row["decode_tokens_per_second"] <= 0:
             fail(f"kv: {row}")
     bench = json.loads(run("bench", *tiny("gqa-rope", 2)[:1], "--set", "model.layers=1", "--set", "model.context=16", "--set", "train.batch=1",
                            "--steps", "2", "--device", "cuda", "--json").stdout)
