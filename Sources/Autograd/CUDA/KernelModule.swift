@@ -42,8 +42,7 @@ package final class KernelModule {
     }
 
     private func allowShared(_ bytes: Int, _ name: String, _ function: CUDAHandle) throws(CUDAError) {
-        // The limit without asking, 48 KiB, counts what the kernel declares as well.
-        guard bytes > 40 << 10, bytes > allowed[name, default: 0] else { return }
+        guard bytes > 48 << 10, bytes > allowed[name, default: 0] else { return }
         let maxDynamicSharedSize: Int32 = 8
         try session.driver.check(session.driver.setFunctionAttribute(function, maxDynamicSharedSize, Int32(bytes)), "cuFuncSetAttribute")
         allowed[name] = bytes

@@ -53,7 +53,7 @@ extension Tensor {
         let needed = recording && inputs.contains { $0?.requiresGradient == true }
         let losses = context.empty([m])
         let dx = needed && requiresGradient ? context.empty(shape, dtype) : nil
-        let chunk = max(1, min(m, headChunkElements / n))
+        let chunk = max(1, min(m, (dtype == .bfloat16 ? wideHeadChunkElements : headChunkElements) / n))
         for first in stride(from: 0, to: m, by: chunk) {
             let range = first..<min(m, first + chunk)
             let x = reshapedRows(m, k).slice(range)
@@ -91,5 +91,8 @@ extension Tensor {
     private func reshapedRows(_ rows: Int, _ columns: Int) -> Tensor { view(at: 0, [rows, columns]) }
 }
 
-/// Logits a chunk of the head holds at most: 32 MB.
+/// Logits a chunk of the head holds at most: 32 MB, which a CPU's cache or little more holds.
 private let headChunkElements = 8 << 20
+/// The same in bfloat16, which only a GPU computes in: 256 MB. Every chunk reads the whole weight twice and reads and writes all of its
+/// gradient, for a vocabulary of 50,000 some 460 MB, so that a few hundred rows at a time would wait for memory most of the time.
+private let wideHeadChunkElements = 128 << 20
