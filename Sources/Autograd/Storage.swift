@@ -44,13 +44,19 @@ public final class BufferPool {
     public private(set) var peakBytesReserved = 0
 
     private var pins = 0
+    /// Blocks taken from the system and not given back, and those of them that were there when somebody pinned.
+    private var blocks: Set<UnsafeMutableRawPointer> = [], pinned: Set<UnsafeMutableRawPointer> = []
 
     init(backend: any Backend) { self.backend = backend }
 
-    /// While somebody holds what this returns, no block goes back to the system: captured work writes to them whenever it is replayed.
+    /// While somebody holds what this returns, no block that is there now goes back to the system: captured work writes to them whenever
+    /// it is replayed.
     public func pin() -> PoolPin { PoolPin(self) }
 
-    fileprivate func changePins(by change: Int) { pins += change }
+    fileprivate func changePins(by change: Int) {
+        pins += change
+        pinned = pins > 0 ? change > 0 ? pinned.union(blocks) : pinned : []
+    }
 
     deinit { trim() }
 
@@ -62,6 +68,7 @@ public final class BufferPool {
             pointer = reused
         } else {
             pointer = backend.allocate(byteCount: size) { trim() }
+            if let pointer { blocks.insert(pointer) }
             bytesReserved += size
         }
         bytesInUse += size
@@ -76,14 +83,17 @@ public final class BufferPool {
 
     public func resetPeak() { peakBytesInUse = bytesInUse }
 
-    /// Gives every free block back to the system.
+    /// Gives every free block back to the system, but for those that are pinned.
     public func trim() {
-        guard pins == 0 else { return }
-        for (size, blocks) in free {
-            for pointer in blocks { backend.deallocate(pointer, byteCount: size) }
-            bytesReserved -= size * blocks.count
+        for (size, all) in free {
+            let kept = all.filter { $0.map(pinned.contains) ?? false }
+            for pointer in all where !(pointer.map(pinned.contains) ?? false) {
+                backend.deallocate(pointer, byteCount: size)
+                if let pointer { blocks.remove(pointer) }
+            }
+            bytesReserved -= size * (all.count - kept.count)
+            free[size] = kept.isEmpty ? nil : kept
         }
-        free = [:]
     }
 
     /// At least 64 bytes; above, the next multiple of an eighth of the power of two below.

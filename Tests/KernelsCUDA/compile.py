@@ -66,7 +66,7 @@ def main():
     print(f"NVRTC {compiler.version()}")
     print(f"{'kernel':24}{'architecture':>14}{'registers':>11}{'stack':>8}{'spilled':>9}{'shared':>8}")
     for path in sorted(folder.glob("*.cu")):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         kernels = re.findall(r"^KERNEL\((\w+)\)\(", text, re.M)
         for architecture in architectures:
             code, log = compiler.compile(path.stem, text, architecture)

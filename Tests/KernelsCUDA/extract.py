@@ -15,7 +15,7 @@ folder = root / "Sources/Autograd/CUDA/Kernels"
 def literals(path):
     """The raw literals of a Swift file as [name of the declaration, line before it, text], indentation taken off as Swift does."""
     found = []
-    lines = path.read_text().split("\n")
+    lines = path.read_text(encoding="utf-8").split("\n")
     name, start = None, None
     for number, line in enumerate(lines, 1):
         if start is None:
@@ -40,7 +40,7 @@ def main():
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     every = [literal for path in sorted(folder.glob("*.swift")) for literal in literals(path)]
-    listing = (root / "Sources/Autograd/CUDA/CUDASource.swift").read_text()
+    listing = (root / "Sources/Autograd/CUDA/CUDASource.swift").read_text(encoding="utf-8")
     families = re.search(r"static let all = \[(.*?)\]", listing, re.S)[1].replace(",", " ").split()
     shared = {name: text for name, line, text in every if re.match(r"\s*static let", line)}
     written = []

@@ -25,6 +25,9 @@ package final class KernelLibrary {
         try module.launch(kernel, geometry, arguments)
     }
 
+    /// Makes a family ready before it is used.
+    package func load(_ family: CUDASource) throws(CUDAError) { _ = try module(family) }
+
     private func module(_ family: CUDASource) throws(CUDAError) -> KernelModule {
         if let known = modules[family.name] { return known }
         try compileMissing()

@@ -13,7 +13,7 @@ package final class UploadStage {
     private var slots: [Slot] = []
     private var next = 0
 
-    private static let slotBytes = 1 << 20, slotCount = 4
+    private static let slotBytes = 256 << 10, slotCount = 16
     /// Bytes of the device's memory that it takes.
     package static let byteCount = slotBytes * slotCount
 

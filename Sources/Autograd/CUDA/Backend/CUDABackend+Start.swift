@@ -18,8 +18,11 @@ extension CUDABackend {
         let session = try CUDASession(driver, device: index)
         // Off unless asked for: what a measurement chooses may differ from one to the next, and with it the last bits.
         let tunes = finder.environment["LOOM_CUDA_TUNE"] == "1"
+        let kernels = KernelLibrary(session, compiler: compiler, cache: cache, note: note)
+        // A compiler that does not know this GPU is found now, while there is a choice of another device.
+        try kernels.load(.elementwise)
         return CUDABackend(
-            session, kernels: KernelLibrary(session, compiler: compiler, cache: cache, note: note),
+            session, kernels: kernels,
             products: try CUDAProducts(
                 session, library, precision: products, tunes: tunes, record: tunes ? ProductRecord(folder: cache.folder) : nil))
     }

@@ -11,7 +11,7 @@ extension CUDABackend {
             if p.a.dtype == .bfloat16, let shadow = p.b.shadow { p.b = shadow }
             return decodeProduct(p)
         }
-        if p.b.dtype == .int8 || p.k == 0 { return plainProduct(p) }
+        if p.k == 0 { return plainProduct(p) }
         var p = p
         // The library multiplies one type by itself: activations in bfloat16 meet the weight's copy in it.
         let type: DType = p.a.dtype == .bfloat16 ? .bfloat16 : .float32
@@ -40,10 +40,15 @@ extension CUDABackend {
     private func operand(_ x: Tensor, _ type: DType) -> Tensor {
         if x.dtype == type { return x }
         if let shadow = x.shadow, shadow.dtype == type { return shadow }
+        if x.dtype == .int8 {
+            let y = x.context.empty(x.shape, type)
+            expand(x, into: y)
+            return y
+        }
         return x.converted(to: type)
     }
 
-    /// By our own kernel, which takes every type: weights in int8, and a product over nothing.
+    /// By our own kernel, for a product over nothing.
     private func plainProduct(_ p: MatrixProduct) {
         let geometry = LaunchGeometry(
             blocks: ((p.n + 31) / 32, min((p.m + 31) / 32, LaunchGeometry.largestGrid.y), 1), threads: LaunchGeometry.threads)
