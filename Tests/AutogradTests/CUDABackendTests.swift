@@ -44,7 +44,7 @@ struct CUDABackendTests {
         return worst
     }
 
-    private func tolerance(_ type: DType) -> Double { type == .float32 ? 2e-5 : 3e-2 }
+    private func tolerance(_ type: DType) -> Double { type == .float32 ? 1e-4 : 3e-2 }
 
     private static let operations: [(name: String, inputs: [[Int]], parameters: Set<Int>, body: @Sendable (Context, [Tensor]) -> Tensor)] =
         [
@@ -240,7 +240,8 @@ struct CUDABackendTests {
             backend.dropout(x, DropoutMask(probability: 0.5, key: 3, stream: 1), into: dropped, accumulate: false)
         }
         let work = try #require(backend.capture(body))
-        context.pool.pin()
+        let pin = context.pool.pin()
+        defer { withExtendedLifetime(pin) {} }
         #expect(total.floats[0] == 0)
         for (step, value) in [(UInt64(4), Float(1)), (5, 10)] {
             backend.fill(x, value)

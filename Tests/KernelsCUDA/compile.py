@@ -6,7 +6,9 @@ FOLDER holds what extract.py wrote. Registers, bytes of stack and spilled bytes 
 registers, or has too many registers for 256 threads to start.
 NVRTC comes from the wheel nvidia-cuda-nvrtc; nothing here needs a GPU.
 """
+import concurrent.futures
 import ctypes
+import os
 import pathlib
 import re
 import sys
@@ -65,15 +67,17 @@ def main():
     compiler, failures = Compiler(), 0
     print(f"NVRTC {compiler.version()}")
     print(f"{'kernel':24}{'architecture':>14}{'registers':>11}{'stack':>8}{'spilled':>9}{'shared':>8}")
-    for path in sorted(folder.glob("*.cu")):
-        text = path.read_text(encoding="utf-8")
-        kernels = re.findall(r"^KERNEL\((\w+)\)\(", text, re.M)
-        for architecture in architectures:
-            code, log = compiler.compile(path.stem, text, architecture)
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.cu"))}
+    wanted = [(name, architecture) for name in texts for architecture in architectures]
+    # The compiler takes several programs at once, each on a thread.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda one: compiler.compile(one[0], texts[one[0]], one[1]), wanted)
+        for (name, architecture), (code, log) in zip(wanted, results):
+            kernels = re.findall(r"^KERNEL\((\w+)\)\(", texts[name], re.M)
             warned = [line for line in log.splitlines() if re.search(r"\b(error|warning)\b", line)]
             if code is None or warned:
                 failures += 1
-                print(f"{path.stem} for {architecture}:\n{log}")
+                print(f"{name} for {architecture}:\n{log}")
                 continue
             # A kernel's lines begin with its name; what follows belongs to it.
             reports = re.split(r"Compiling entry function '(\w+)'", log)

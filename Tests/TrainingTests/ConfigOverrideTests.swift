@@ -83,7 +83,7 @@ struct ConfigOverrideTests {
         #expect(config.resolved[path: "optimizer.eps"] == 1e-8)
         #expect(config.resolved[path: "schedule.momentum_warmup"] == 0)
         #expect(config.resolved[path: "data.validation_fraction"] == 0.1)
-        #expect(config.resolved[path: "train.precision"] == "float32")
+        #expect(config.resolved[path: "train.precision"] == "auto")
         for option in TrainOptions.descriptions { #expect(config.resolved["train"]?[option.name] != nil, "\(option.name)") }
     }
 }
