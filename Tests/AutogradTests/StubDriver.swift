@@ -81,7 +81,6 @@ enum StubDriver {
         let up: @convention(c) (DeviceAddress, UnsafeRawPointer?, Int, Handle) -> Int32 = { _, _, _, _ in 0 }
         let down: @convention(c) (UnsafeMutableRawPointer?, DeviceAddress, Int, Handle) -> Int32 = { _, _, _, _ in 0 }
         let across: @convention(c) (DeviceAddress, DeviceAddress, Int, Handle) -> Int32 = { _, _, _, _ in 0 }
-        let fill: @convention(c) (DeviceAddress, UInt32, Int, Handle) -> Int32 = { _, _, _, _ in 0 }
         let wait: @convention(c) (Handle, Handle, UInt32) -> Int32 = { _, _, _ in 0 }
         let pair: @convention(c) (Handle, Handle) -> Int32 = { _, _ in 0 }
         let elapsed: @convention(c) (Out<Float>, Handle, Handle) -> Int32 = { to, _, _ in
@@ -111,7 +110,7 @@ enum StubDriver {
             "cuCtxSetCurrent": address(onHandle), "cuMemGetInfo_v2": address(memory), "cuMemAlloc_v2": address(allocate),
             "cuMemFree_v2": address(free), "cuMemHostAlloc": address(allocateHost), "cuMemFreeHost": address(freeHost),
             "cuMemcpyHtoDAsync_v2": address(up), "cuMemcpyDtoHAsync_v2": address(down), "cuMemcpyDtoDAsync_v2": address(across),
-            "cuMemsetD32Async": address(fill), "cuStreamCreate": address(made), "cuStreamDestroy_v2": address(onHandle),
+            "cuStreamCreate": address(made), "cuStreamDestroy_v2": address(onHandle),
             "cuStreamSynchronize": address(onHandle), "cuStreamWaitEvent": address(wait), "cuEventCreate": address(made),
             "cuEventDestroy_v2": address(onHandle), "cuEventRecord": address(pair), "cuEventSynchronize": address(onHandle),
             "cuEventElapsedTime": address(elapsed), "cuModuleLoadData": address(module), "cuModuleUnload": address(onHandle),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of a python that has the reference implementations of weights or of tokenizers:
-#   Tests/Interop/environment.sh weights|tokenizers
+# Prints the path of a python that has the reference implementations of weights or of tokenizers, or NVIDIA's run-time compiler:
+#   Tests/Interop/environment.sh weights|tokenizers|nvrtc
 #
 # They are installed once, into a folder of the user's cache that is named for the versions: the second check begins at once.
 # Exit status 75, and one line that says why, where they cannot be had within LOOM_INSTALL_SECONDS (300): without a network
@@ -12,7 +12,9 @@ set -euo pipefail
 case ${1:-} in
 weights) packages=(torch==2.13.0 transformers==5.23.0 safetensors==0.8.0) ;;
 tokenizers) packages=(tiktoken==0.14.0 tokenizers==0.23.3) ;;
-*) echo "usage: environment.sh weights|tokenizers" >&2; exit 2 ;;
+# LOOM_NVRTC names another, such as nvidia-cuda-nvrtc-cu12==12.9.86.
+nvrtc) packages=("${LOOM_NVRTC:-nvidia-cuda-nvrtc==13.5.37}") ;;
+*) echo "usage: environment.sh weights|tokenizers|nvrtc" >&2; exit 2 ;;
 esac
 seconds=${LOOM_INSTALL_SECONDS:-300}
 
@@ -48,6 +50,7 @@ case $status in
 *) unavailable "installing ${packages[*]} failed: $(grep -m 1 -i '^error' <<<"$output" || tail -n 1 <<<"$output")" ;;
 esac
 imports=$(IFS=,; printf 'import %s' "${packages[*]%%==*}")
+[ "$1" != nvrtc ] || imports="import nvidia"
 output=$("$partial/bin/python" -c "$imports" 2>&1) || unavailable "${packages[*]} cannot be imported: $(tail -n 1 <<<"$output")"
 # Whole or not there; of two that install at once, the second finds the first's.
 works "$place" || rm -rf "$place"

@@ -32,7 +32,10 @@ struct WrongConfigTests {
         (#""schedule": {"type": "cosine", "momentum_end": 0.8}"#, ["schedule: unknown key \"momentum_end\""]),
         (#""train": {"sample_tokens": 200000000}"#, ["train.sample_tokens: must be at least 0 and at most 1000000"]),
         (#""train": {"batch": 1048576}, "model": {"context": 65536}"#, ["train.batch", "68719476736 tokens", "lower it"]),
-        (#""train": {"batch": 1000000}, "model": {"mlp": {"hidden": 1000000}}"#, ["train.batch", "GiB", "lower train.batch", "train.recompute"]),
+        (
+            #""train": {"batch": 1000000}, "model": {"mlp": {"hidden": 1000000}}"#,
+            ["train.batch", "GiB", "lower train.batch", "train.recompute"]
+        ),
         (#""data": {"source": "stories", "characters": 1000000000000000000}"#, ["data.characters: must be at least 1000 and at most"]),
         (
             #""data": {"tokenizer": {"type": "bpe", "vocab_size": 5000}}, "model": {"vocab_size": 5000}"#,

@@ -36,8 +36,6 @@ extension CUDADriver {
             "cuMemcpyDtoHAsync_v2", as: (@convention(c) (UnsafeMutableRawPointer?, DeviceAddress, Int, CUDAHandle?) -> Int32).self)
         copyOnDevice = try library.function(
             "cuMemcpyDtoDAsync_v2", as: (@convention(c) (DeviceAddress, DeviceAddress, Int, CUDAHandle?) -> Int32).self)
-        fillWords = try library.function(
-            "cuMemsetD32Async", as: (@convention(c) (DeviceAddress, UInt32, Int, CUDAHandle?) -> Int32).self)
 
         createStream = try library.function("cuStreamCreate", as: Create.self)
         destroyStream = try library.function("cuStreamDestroy_v2", as: OnHandle.self)

@@ -5,7 +5,8 @@ package typealias DeviceAddress = UInt64
 
 /// The functions of the driver API that Loom calls, with C's types. Each returns 0 or the number of an error.
 ///
-/// Not yet run against a real driver: names and types follow cuda.h of CUDA 13, and only the tests' stub has answered to them.
+/// Not yet run against a real driver: names and types are those of NVIDIA's headers of CUDA 12 and 13 (Tests/SoftwareGPU/header.sh), and
+/// only tests' own libraries have answered to them.
 ///
 /// It is a table, so that a test can put a function that fails in the place of any of them.
 package struct CUDADriver {
@@ -36,7 +37,6 @@ package struct CUDADriver {
     package var copyToDevice: (DeviceAddress, UnsafeRawPointer?, Int, CUDAHandle?) -> Int32
     package var copyToHost: (UnsafeMutableRawPointer?, DeviceAddress, Int, CUDAHandle?) -> Int32
     package var copyOnDevice: (DeviceAddress, DeviceAddress, Int, CUDAHandle?) -> Int32
-    package var fillWords: (DeviceAddress, UInt32, Int, CUDAHandle?) -> Int32
 
     // Streams and events
     package var createStream: (Out<CUDAHandle?>, UInt32) -> Int32

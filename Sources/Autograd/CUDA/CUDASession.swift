@@ -6,7 +6,6 @@ package final class CUDASession {
     package let driver: CUDADriver
     package let device: CUDADevice
     package let stream: CUDAHandle
-    private let context: CUDAHandle
 
     /// - Throws: `CUDAError`.
     package init(_ driver: CUDADriver, device index: Int = 0) throws(CUDAError) {
@@ -26,7 +25,7 @@ package final class CUDASession {
             _ = driver.releasePrimaryContext(device.ordinal)
             throw .call("cuStreamCreate", reason: "it gave no stream")
         }
-        (self.driver, self.device, self.context, self.stream) = (driver, device, context, stream)
+        (self.driver, self.device, self.stream) = (driver, device, stream)
     }
 
     deinit {
@@ -34,9 +33,6 @@ package final class CUDASession {
         _ = driver.destroyStream(stream)
         _ = driver.releasePrimaryContext(device.ordinal)
     }
-
-    /// Makes the context that of the calling thread; once a thread is enough.
-    package func enter() throws(CUDAError) { try driver.check(driver.setCurrentContext(context), "cuCtxSetCurrent") }
 
     /// Waits for everything that was asked for. An error of an earlier kernel shows here, so `after` names the last one.
     package func synchronize(after kernel: String? = nil) throws(CUDAError) {

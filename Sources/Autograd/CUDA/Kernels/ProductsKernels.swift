@@ -1,6 +1,6 @@
 extension CUDASource {
-    /// Matrix products without a library: correct for every shape and transposition, far from the device's speed. For weights in
-    /// fewer bits, and as the reference that a library's products are held against.
+    /// Matrix products without a library: correct for every shape and transposition, far from the device's speed. For products
+    /// over nothing, and as a reference.
     static let products = CUDASource(
         name: "products",
         body: typedValues + #"""
