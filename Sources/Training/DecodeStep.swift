@@ -121,7 +121,9 @@ private final class DecodeReplay {
         guard !isOutside else { return }
         let pin = context.pool.pin()
         captured = context.backend.capture { pass() }
-        if captured != nil { self.pin = pin }
+        // Anew, for blocks that the capture took.
+        if captured != nil { self.pin = context.pool.pin() }
+        withExtendedLifetime(pin) {}
     }
 
     private func pass() {

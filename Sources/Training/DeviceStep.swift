@@ -59,7 +59,9 @@ public final class DeviceStep {
         let pin = context.pool.pin()
         // The number of the step comes with each replay.
         captured = context.backend.capture { gradients(step: 0, countedTargets: nil) }
-        if captured != nil { self.pin = pin }
+        // Anew, for blocks that the capture took.
+        if captured != nil { self.pin = context.pool.pin() }
+        withExtendedLifetime(pin) {}
     }
 
     private func gradients(step: Int, countedTargets: Int?) {

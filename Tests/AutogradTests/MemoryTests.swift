@@ -71,4 +71,20 @@ struct MemoryTests {
             #expect(taken >= bytes && taken <= max(bytes + 128, bytes + bytes / 8 + 1), "\(bytes) bytes take \(taken)")
         }
     }
+
+    /// What is captured writes to the blocks that were there; those that came later may go.
+    @Test func aPinHoldsWhatWasThere() {
+        let context = Context.cpu(threads: 1), pool = context.pool
+        do { _ = context.empty([1000]) }
+        let early = pool.bytesReserved
+        var pin: PoolPin? = pool.pin()
+        do { _ = context.empty([500_000]) }
+        #expect(pool.bytesReserved > early)
+        pool.trim()
+        #expect(pool.bytesReserved == early)
+        withExtendedLifetime(pin) {}
+        pin = nil
+        pool.trim()
+        #expect(pool.bytesReserved == 0)
+    }
 }
