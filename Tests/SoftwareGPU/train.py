@@ -118,7 +118,7 @@ def losses():
             together(config, tiny(config, steps, context, *extra), precision)
     # The other Muon; nanochat's own is among the configs. Its products are in bfloat16 where activations are.
     for precision in ("float32", "bfloat16"):
-        together("muon-classic", tiny("nanochat-small", steps, 80, "optimizer.variant=classic"), precision)
+        together("muon-classic", tiny("nanochat-small", steps, 80, "optimizer.variant=classic", "optimizer.eps=1e-6"), precision)
     together("gqa-rope-tf32", tiny("gqa-rope", 3), "tf32")
     # Heads of 64 and 128 dimensions go over tensor cores in bfloat16.
     for dim in (64, 128):
