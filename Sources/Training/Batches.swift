@@ -17,6 +17,9 @@ final class Batches {
     /// Targets that count in `micros` micro-batches of a step together.
     func countedTargets(step: Int, micros: Int = 1) -> Int { sampler.countedTargets(step: step, rows: micros * batch) }
 
+    /// Whether as many targets count in every step.
+    var countsAreConstant: Bool { !sampler.isIsolated }
+
     /// The share of places that count, nil where all do.
     var filled: Double? { sampler.isIsolated ? sampler.filled(steps: 20) : nil }
 

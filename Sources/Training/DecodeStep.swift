@@ -28,9 +28,6 @@ final class DecodeStep {
         canReplay = context.backend.isAsynchronous
     }
 
-    /// Whether tokens are replayed by now.
-    var isReplaying: Bool { replay?.isCaptured ?? false }
-
     /// Takes the next token of each sequence. There must be a position for them.
     func callAsFunction(_ tokens: [Int32]) -> Outcome {
         defer {
@@ -85,8 +82,6 @@ private final class DecodeReplay {
         position = DecodePosition(range, batch: cache.batch, on: context)
         tokens = context.empty([cache.batch, 1], .int32)
     }
-
-    var isCaptured: Bool { captured != nil }
 
     /// - Returns: Nil where the pass cannot be replayed; then nothing was done.
     func callAsFunction(_ next: [Int32]) -> DecodeStep.Outcome? {

@@ -31,16 +31,17 @@ public final class DeviceStep {
         (loss, squares, sinceRead) = (context.zeros([1]), context.zeros([2]), context.zeros([1]))
     }
 
-    /// Whether the pass is replayed by now.
-    public var isCaptured: Bool { captured != nil }
-
     /// Asks for a step; returns before it is done.
     /// - Parameters:
     ///   - countedTargets: targets of the step that are not negative, where not all of them count.
+    ///   - isConstant: whether they are as many in every step; only such steps are replayed.
     ///   - fill: puts the tokens of a micro-batch into inputs and targets [B, T].
-    public func run(_ step: Int, countedTargets: Int? = nil, fill: (_ micro: Int, _ inputs: Tensor, _ targets: Tensor) -> Void) {
+    public func run(
+        _ step: Int, countedTargets: Int? = nil, isConstant: Bool = true,
+        fill: (_ micro: Int, _ inputs: Tensor, _ targets: Tensor) -> Void
+    ) {
         for micro in inputs.indices { fill(micro, inputs[micro], targets[micro]) }
-        if let captured, countedTargets == nil {
+        if let captured, isConstant {
             captured.replay(step: UInt64(step))
         } else {
             gradients(step: step, countedTargets: countedTargets)
@@ -48,17 +49,17 @@ public final class DeviceStep {
         let backend = context.backend
         backend.accumulate(loss, scale: 1, into: sinceRead)
         optimizer.step(step, clippingBy: squares)
-        if countedTargets == nil, captured == nil { captureWhenWarm() }
+        if isConstant, captured == nil { captureWhenWarm(countedTargets) }
     }
 
     /// The first steps find out which algorithms are fast and fill the pool. What fetches something on its way, as routing to experts
     /// does, cannot be captured and is asked for anew in every step.
-    private func captureWhenWarm() {
+    private func captureWhenWarm(_ countedTargets: Int?) {
         stepsUntilCapture -= 1
         guard stepsUntilCapture == 0 else { return }
         let pin = context.pool.pin()
         // The number of the step comes with each replay.
-        captured = context.backend.capture { gradients(step: 0, countedTargets: nil) }
+        captured = context.backend.capture { gradients(step: 0, countedTargets: countedTargets) }
         // Anew, for blocks that the capture took.
         if captured != nil { self.pin = context.pool.pin() }
         withExtendedLifetime(pin) {}

@@ -267,7 +267,7 @@ public final class Trainer {
         let observer = isObserved ? ActivationObserver() : nil
         let counted = training.countedTargets(step: step, micros: config.train.gradAccumulation)
         if let deviceStep, observer == nil {
-            deviceStep.run(step, countedTargets: training.filled == nil ? nil : counted) {
+            deviceStep.run(step, countedTargets: counted, isConstant: training.countsAreConstant) {
                 training.fill(step: step, micro: $0, inputs: $1, targets: $2)
             }
             return reads ? try read(deviceStep, step) : (.nan, .nan)

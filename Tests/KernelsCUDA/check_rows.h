@@ -6,7 +6,7 @@ static void check_columns() {
         for (int rows : {1, 37}) {
             int n = rows * columns;
             Typed x = numbers(n), s = numbers(rows), y = numbers(n);
-            const Floats values = x.values(), factors = s.values(), bias = floats(columns);
+            const Floats values = x.values(), factors = s.values();
             Floats z;
             for (int accumulate = 0; accumulate < 2; accumulate++) {
                 z = y.values();
@@ -25,14 +25,6 @@ static void check_columns() {
                 loom_copy_columns(values.data(), columns, same_broad.data() + 4, columns + 12, rows, columns, accumulate);
                 compare(broad, same_broad);
             }
-            z = y.values();
-            elements(n, [&] { add_bias(y, bias.data(), rows, columns); });
-            loom_add_bias(z.data(), bias.data(), rows, columns);
-            compare(y, z);
-            z = y.values();
-            elements(n, [&] { scale_columns(y, bias.data(), y, rows, columns); });
-            for (int i = 0; i < n; i++) z[i] *= bias[i % columns];
-            compare(y, z);
             int chunk = 16, chunks = up(rows, chunk);
             Floats partial(chunks * columns, NAN), total = floats(columns), want = total;
             launch({up(columns, 32), (unsigned)chunks, 1}, 256, [&] { column_sums(x, rows, columns, chunk, partial.data()); });

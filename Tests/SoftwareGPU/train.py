@@ -131,6 +131,8 @@ def losses():
     together("recompute", tiny("small", max(steps, 5), 32, *again))
     together("recompute-mixed", tiny("nanochat-small", max(steps, 5), 80, "train.recompute=true"), "bfloat16")
     # Windows that end with their documents: the number of targets that count changes, so no step is replayed.
+    # Of a task only the answers count, the same number in every step.
+    together("task", tiny("gqa-rope", 5, 64, "data.source=copying"))
     together("isolated", tiny("gqa-rope", 3, 32, "data.documents=isolated"))
 
 

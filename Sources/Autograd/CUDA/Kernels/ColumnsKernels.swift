@@ -26,23 +26,6 @@ extension CUDASource {
                     put(y, at, made, accumulate);
                 });
             }
-            // y[r, c] = function(x[r, c], row[c])
-            template <typename Function>
-            DEVICE void map_rows(Array x, const float *row, Array y, Size rows, Size columns, Function function) {
-                Array values = float_array(row);
-                each_spot(rows * columns, columns % 4 == 0 && aligned(x, y, values), [=](auto at) {
-                    Spot<decltype(at)::width> column = {cell_of(at.i, columns).column};
-                    apply(function, y, at, get(x, at), get(values, column));
-                });
-            }
-            // y[r, c] = x[r, c] s[c]
-            KERNEL(scale_columns)(Array x, const float *s, Array y, Size rows, Size columns) {
-                map_rows(x, s, y, rows, columns, [](float x, float s) { return x * s; });
-            }
-            // y[r, c] += bias[c]
-            KERNEL(add_bias)(Array y, const float *bias, Size rows, Size columns) {
-                map_rows(y, bias, y, rows, columns, [](float y, float bias) { return y + bias; });
-            }
             // y[r] = Σ_c a[r, c] b[r, c]; a block a row.
             KERNEL(row_dots)(Array a, Array b, Array y, Size rows, Size columns, int accumulate) {
                 bool fours = columns % 4 == 0 && aligned(a, b);
