@@ -1,9 +1,5 @@
 import Autograd
 import Foundation
-import Testing
-
-/// Tests that open libraries made of software. A process has one of each, with one state, so they take turns.
-@Suite(.serialized) enum SoftwareLibraries {}
 
 /// Libraries with NVIDIA's names that compute on the CPU (Tests/SoftwareGPU), built once into the package's build folder.
 enum SoftwareGPU {
