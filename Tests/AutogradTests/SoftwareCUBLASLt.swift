@@ -1,8 +1,8 @@
 import Autograd
 import Foundation
 
-/// The software cuBLASLt of Tests/SoftwareGPU, built once a test run, and "device" memory that is the host's. Without the software
-/// driver beside it, it computes at once.
+/// The software cuBLASLt of Tests/SoftwareGPU, built once a test run, and "device" memory that is the host's. It is built to compute at
+/// once, whether or not another test has opened the software driver in this process.
 enum SoftwareCUBLASLt {
     /// Nil and why, where it cannot be built.
     nonisolated(unsafe) static let built: (library: CUBLASLt?, reason: String) = {
@@ -12,7 +12,7 @@ enum SoftwareCUBLASLt {
             let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             let script = Process(), said = Pipe()
             script.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            script.arguments = ["bash", root.appendingPathComponent("SoftwareGPU/build_cublaslt.sh").path, folder.path]
+            script.arguments = ["bash", root.appendingPathComponent("SoftwareGPU/build_cublaslt.sh").path, folder.path, "alone"]
             script.standardError = said
             do {
                 try script.run()
@@ -20,7 +20,7 @@ enum SoftwareCUBLASLt {
                 script.waitUntilExit()
                 // 75 is what is missing here; anything else is ours, and a test says so.
                 guard script.terminationStatus == 0 else { return (nil, "\(script.terminationStatus): \(text)") }
-                let (opened, reason) = DynamicLibrary.open(folder.appendingPathComponent("libcublasLt.so.13").path)
+                let (opened, reason) = DynamicLibrary.open(folder.appendingPathComponent("libcublasLt-alone.so").path)
                 return (try opened.map { try CUBLASLt($0) }, reason)
             } catch { return (nil, "\(error)") }
         #else

@@ -5,7 +5,8 @@
 // column-major, scalars on the host. It has three algorithms, so that choosing has something to choose: they add in different orders, and
 // the one that adds parts in place gives other bits at every call, which a caller that wants the same bits must have forbidden.
 //
-// Work goes on the streams of the software driver beside it (software_gpu.h) where that is loaded, and is done at once where it is not.
+// Work goes on the streams of the software driver beside it (software_gpu.h) where that is loaded. It is done at once where that is not, and in
+// a library built with LOOM_ALONE.
 // Nothing here says anything of the real library's speed, or of which epilogues it has algorithms for.
 #include "cublaslt.h"
 
