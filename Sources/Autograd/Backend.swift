@@ -118,28 +118,26 @@ public protocol Backend: AnyObject {
     /// int32.
     func advance(_ position: Tensor, by count: Int, rows: Tensor)
 
-    // Optimizers
+    // Optimizers; their numbers are a tensor that holds `StepNumbers`.
     /// All parameters of a step at once: most are too small to be worth a call. With a clip, gradients count as if scaled by it, and
     /// where the norm is not finite nothing is changed.
     func adamW(_ updates: [AdamWUpdate], clip: GradientClip?)
-    func sgd(
-        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
-        nesterov: Bool)
+    func sgd(_ p: Tensor, _ g: Tensor, _ buffer: Tensor, numbers: Tensor, nesterov: Bool)
     // Of Muon. x, y, g and averages are [n, rows, columns]: n matrices, each of which is worked on as if it were alone; x, y and g in
     // float32 or in the context's type for activations. What is not in that stack is a list of n.
-    /// Nesterov's momentum m of gradients g: averages ← lerp(averages, scale·g, 1 − m), y ← lerp(scale·g, averages, m). With a clip,
+    /// Nesterov's momentum m of gradients g: averages ← lerp(averages, g, 1 − m), y ← lerp(g, averages, m). With a clip,
     /// gradients count as if scaled by it; what is not finite stays.
-    func nesterov(_ gradients: [Tensor], scale: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor)
+    func nesterov(_ gradients: [Tensor], numbers: Tensor, clip: GradientClip?, _ averages: Tensor, into y: Tensor)
     /// x·= norm / (slack·‖x‖ + epsilon), ‖x‖ the Frobenius norm.
     func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float)
     /// Every row of x gets the mean of all rows' norms as its norm.
     func equalizeRowNorms(_ x: Tensor)
     /// NorMuon: v [n, rows or columns] follows the mean of g² over each row (or column), g is divided by its root and keeps its norm.
     func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool)
-    /// p −= rate·g, and rate·decay·p where g and p agree in sign.
-    func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, decay: Float)
-    /// p ← keep·p − rate·g
-    func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, keep: Float)
+    /// p −= r·g, and r·decay·p where g and p agree in sign; r is factor·lr.
+    func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float)
+    /// p ← (1 − lr·decay)·p − factor·lr·g
+    func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float)
     /// Σ x², on the host.
     func sumOfSquares(_ x: Tensor) -> Double
     /// Σ x² as a double in the two elements of `total`.
@@ -228,10 +226,13 @@ public struct MatrixProduct {
 /// One parameter p with its gradient g and the averages m and v of g and g², all of one size.
 public struct AdamWUpdate {
     public let p: Tensor, g: Tensor, m: Tensor, v: Tensor
-    public let step: AdamWStep
+    /// Holds `StepNumbers`.
+    public let numbers: Tensor
+    public let beta1: Float, beta2: Float, epsilon: Float
 
-    public init(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, _ step: AdamWStep) {
-        (self.p, self.g, self.m, self.v, self.step) = (p, g, m, v, step)
+    public init(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, numbers: Tensor, beta1: Float, beta2: Float, epsilon: Float) {
+        (self.p, self.g, self.m, self.v, self.numbers) = (p, g, m, v, numbers)
+        (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
     }
 }
 
@@ -245,22 +246,6 @@ public struct GradientClip {
 
     /// What gradients are multiplied by when their norm is `norm`.
     public static func factor(norm: Double, limit: Double) -> Double { limit > 0 ? min(1, limit / (norm + 1e-6)) : 1 }
-}
-
-/// What one AdamW update needs besides the tensors.
-public struct AdamWStep: Sendable {
-    public var gradientScale: Float, lr: Float, beta1: Float, beta2: Float, epsilon: Float, decay: Float
-    /// 1 − betaᵗ
-    public var correction1: Float, correction2: Float
-
-    public init(
-        gradientScale: Float, lr: Float, beta1: Float, beta2: Float, epsilon: Float, decay: Float, step: Int
-    ) {
-        (self.gradientScale, self.lr, self.beta1, self.beta2) = (gradientScale, lr, beta1, beta2)
-        (self.epsilon, self.decay) = (epsilon, decay)
-        correction1 = Float(1 - Double(beta1).power(step))
-        correction2 = Float(1 - Double(beta2).power(step))
-    }
 }
 
 extension Double {

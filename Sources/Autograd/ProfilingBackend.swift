@@ -201,10 +201,8 @@ public final class ProfilingBackend: Backend {
     public func sumOfSquares(_ x: Tensor, into total: Tensor) {
         time("gradient norm") { inner.sumOfSquares(x, into: total) }
     }
-    public func sgd(
-        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
-    ) {
-        time("SGD") { inner.sgd(p, g, buffer, gradientScale: gradientScale, lr: lr, momentum: momentum, decay: decay, nesterov: nesterov) }
+    public func sgd(_ p: Tensor, _ g: Tensor, _ buffer: Tensor, numbers: Tensor, nesterov: Bool) {
+        time("SGD") { inner.sgd(p, g, buffer, numbers: numbers, nesterov: nesterov) }
     }
     public func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float) {
         time("Muon") { inner.normalize(x, norm: norm, slack: slack, epsilon: epsilon) }
@@ -215,16 +213,14 @@ public final class ProfilingBackend: Backend {
     public func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool) {
         time("Muon") { inner.reduceVariance(g, v, beta2: beta2, byRow: byRow) }
     }
-    public func nesterov(
-        _ gradients: [Tensor], scale: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor
-    ) {
-        time("Muon") { inner.nesterov(gradients, scale: scale, clip: clip, momentum: momentum, averages, into: y) }
+    public func nesterov(_ gradients: [Tensor], numbers: Tensor, clip: GradientClip?, _ averages: Tensor, into y: Tensor) {
+        time("Muon") { inner.nesterov(gradients, numbers: numbers, clip: clip, averages, into: y) }
     }
-    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, decay: Float) {
-        time("Muon") { inner.cautiousUpdate(parameters, g, rate: rate, decay: decay) }
+    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float) {
+        time("Muon") { inner.cautiousUpdate(parameters, g, numbers: numbers, factor: factor) }
     }
-    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, keep: Float) {
-        time("Muon") { inner.decayedUpdate(parameters, g, rate: rate, keep: keep) }
+    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float) {
+        time("Muon") { inner.decayedUpdate(parameters, g, numbers: numbers, factor: factor) }
     }
     public func sumOfSquares(_ x: Tensor) -> Double {
         time("gradient norm") { inner.sumOfSquares(x) }

@@ -70,17 +70,13 @@ public final class ShapeBackend: Backend {
     public func adamW(_ updates: [AdamWUpdate], clip: GradientClip?) {}
     public func clip(_ x: Tensor, by clip: GradientClip) {}
     public func sumOfSquares(_ x: Tensor, into total: Tensor) {}
-    public func sgd(
-        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
-    ) {}
+    public func sgd(_ p: Tensor, _ g: Tensor, _ buffer: Tensor, numbers: Tensor, nesterov: Bool) {}
     public func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float) {}
     public func equalizeRowNorms(_ x: Tensor) {}
     public func reduceVariance(_ g: Tensor, _ v: Tensor, beta2: Float, byRow: Bool) {}
-    public func nesterov(
-        _ gradients: [Tensor], scale: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor
-    ) {}
-    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, decay: Float) {}
-    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, keep: Float) {}
+    public func nesterov(_ gradients: [Tensor], numbers: Tensor, clip: GradientClip?, _ averages: Tensor, into y: Tensor) {}
+    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float) {}
+    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float) {}
     public func compress(_ x: Tensor, into y: Tensor) {}
     public func expand(_ x: Tensor, into y: Tensor) {}
 }

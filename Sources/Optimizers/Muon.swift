@@ -60,24 +60,24 @@ final class MuonStack {
     }
 
     /// Moves the matrices by their gradients.
-    func update(_ n: UpdateNumbers, clip: GradientClip?) {
+    func update(_ numbers: Tensor, clip: GradientClip?) {
         let backend = context.backend
         let g = context.empty(buffer.shape, context.activationType)
-        backend.nesterov(gradients, scale: n.gradientScale, clip: clip, momentum: n.momentum, buffer, into: g)
+        backend.nesterov(gradients, numbers: numbers, clip: clip, buffer, into: g)
 
-        let rate = n.lr * max(1, Float(rows) / Float(columns)).squareRoot()
+        let factor = max(1, Float(rows) / Float(columns)).squareRoot()
         switch variant {
         case .classic:
             backend.normalize(g, norm: 1, slack: 1, epsilon: 1e-7)
             let moved = orthogonalized(g, Array(repeating: (3.4445, -4.7750, 2.0315), count: 5))
-            backend.decayedUpdate(parameters, moved, rate: rate, keep: 1 - n.lr * n.weightDecay)
+            backend.decayedUpdate(parameters, moved, numbers: numbers, factor: factor)
         case .nanochat:
             backend.equalizeRowNorms(g)
             backend.normalize(g, norm: 1, slack: 1.01, epsilon: 1e-7)
             let moved = orthogonalized(g, MuonStack.polarExpress)
             backend.normalize(moved, norm: Float(min(rows, columns)).squareRoot(), slack: 1, epsilon: 1e-10)
             if let second { backend.reduceVariance(moved, second, beta2: beta2, byRow: rows >= columns) }
-            backend.cautiousUpdate(parameters, moved, rate: rate, decay: n.weightDecay)
+            backend.cautiousUpdate(parameters, moved, numbers: numbers, factor: factor)
         }
     }
 

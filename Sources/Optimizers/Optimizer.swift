@@ -91,12 +91,14 @@ public final class Optimizer {
         let schedulesDecay: Bool
     }
     private let moving: [Moving]
-    /// Muon's matrices that move together, with one of them, whose numbers are those of all.
-    private let stacks: [(first: Moving, stack: MuonStack)]
+    /// Muon's matrices that move together, with the first of them, whose numbers are those of all.
+    private let stacks: [(first: Int, stack: MuonStack)]
     private let plan: OptimizerPlan
     private let schedule: Schedule
     private let store: ParameterStore
     private let gradients: Tensor
+    /// Of each that moves, [n, `StepNumbers.count`].
+    private let numbers: Tensor
 
     /// - Throws: `ConfigError` for a group that no parameter is in.
     public init(_ plan: OptimizerPlan, schedule: Schedule, store: ParameterStore, width: Int) throws {
@@ -121,24 +123,25 @@ public final class Optimizer {
         }
         self.moving = moving
         stacks = Optimizer.stacks(of: moving)
+        numbers = gradients.context.zeros([max(1, moving.count), StepNumbers.count])
     }
 
     /// Matrices of one shape, rate and decay, in the order they were declared.
-    private static func stacks(of moving: [Moving]) -> [(first: Moving, stack: MuonStack)] {
+    private static func stacks(of moving: [Moving]) -> [(first: Int, stack: MuonStack)] {
         struct Alike: Hashable { let rows: Int, columns: Int, lr: Double, weightDecay: Double, schedulesDecay: Bool }
-        var kinds: [Alike] = [], alike: [Alike: [(item: Moving, rule: Muon)]] = [:]
-        for item in moving {
+        var kinds: [Alike] = [], alike: [Alike: [(index: Int, rule: Muon)]] = [:]
+        for (index, item) in moving.enumerated() {
             guard let rule = item.rule as? Muon else { continue }
             let kind = Alike(
                 rows: rule.rows, columns: rule.columns, lr: item.lr, weightDecay: item.weightDecay, schedulesDecay: item.schedulesDecay)
             if alike[kind] == nil { kinds.append(kind) }
-            alike[kind, default: []].append((item, rule))
+            alike[kind, default: []].append((index, rule))
         }
         return kinds.flatMap { kind in
             let all = alike[kind] ?? [], most = all.first.map { MuonStack.most(like: $0.rule) } ?? 1
             return stride(from: 0, to: all.count, by: most).map { start in
                 let some = all[start..<min(start + most, all.count)]
-                return (first: all[start].item, stack: MuonStack(some.map(\.rule)))
+                return (first: all[start].index, stack: MuonStack(some.map(\.rule)))
             }
         }
     }
@@ -160,33 +163,45 @@ public final class Optimizer {
     ///   - step: counted from 0.
     ///   - norm: what `gradientNorm` was; gradients are scaled down to the clip when it is larger.
     public func step(_ step: Int, gradientNorm norm: Double) {
-        move(step, scale: GradientClip.factor(norm: norm, limit: plan.gradClip), clip: nil)
+        prepare(step, gradientScale: GradientClip.factor(norm: norm, limit: plan.gradClip))
+        move(clip: nil)
     }
 
-    /// The same with a norm that is on the device only, as `sumSquares` leaves it.
-    public func step(_ step: Int, clippingBy squares: Tensor) {
+    /// Tells the device the numbers of a step, whose moves are asked for next, or have been captured.
+    public func prepare(_ step: Int) { prepare(step, gradientScale: 1) }
+
+    /// Moves every parameter by its gradient, with the numbers last prepared; nothing in it depends on the step but those.
+    /// - Parameter squares: the norm of the gradients, as `sumSquares` leaves it.
+    public func move(clippingBy squares: Tensor) {
         var clip = GradientClip(squares: squares, limit: Float(plan.gradClip))
         if moving.contains(where: { $0.rule is SGD }) {
             gradients.backend.clip(gradients, by: clip)
             // Once is enough; that a step which is not finite is left out stays.
             clip = GradientClip(squares: squares, limit: 0)
         }
-        move(step, scale: 1, clip: clip)
+        move(clip: clip)
     }
 
-    private func move(_ step: Int, scale: Double, clip: GradientClip?) {
+    private func prepare(_ step: Int, gradientScale: Double) {
+        guard !moving.isEmpty else { return }
         let factor = schedule.factor(step), momentum = schedule.momentum(step, usual: plan.momentum)
-        func numbers(_ item: Moving) -> UpdateNumbers {
-            let decay = item.weightDecay * (item.schedulesDecay ? schedule.decayFactor(step) : 1)
-            return UpdateNumbers(
-                step: step + 1, lr: Float(item.lr * factor), weightDecay: Float(decay), momentum: Float(momentum),
-                gradientScale: Float(scale))
-        }
+        numbers.set(
+            moving.map { item in
+                let decay = item.weightDecay * (item.schedulesDecay ? schedule.decayFactor(step) : 1)
+                var numbers = StepNumbers(
+                    lr: Float(item.lr * factor), weightDecay: Float(decay), momentum: Float(momentum), gradientScale: Float(gradientScale))
+                item.rule.complete(&numbers, step: step + 1)
+                return numbers
+            })
+    }
+
+    private func move(clip: GradientClip?) {
+        func numbers(_ index: Int) -> Tensor { self.numbers.slice(index..<index + 1) }
         var together: [AdamWUpdate] = []
         together.reserveCapacity(moving.count)
-        for item in moving {
-            if let adam = item.rule as? AdamW { together.append(adam.updating(numbers(item))) }
-            (item.rule as? SGD)?.update(numbers(item))
+        for (index, item) in moving.enumerated() {
+            if let adam = item.rule as? AdamW { together.append(adam.updating(numbers(index))) }
+            (item.rule as? SGD)?.update(numbers(index))
         }
         for (first, stack) in stacks { stack.update(numbers(first), clip: clip) }
         if !together.isEmpty { gradients.backend.adamW(together, clip: clip) }

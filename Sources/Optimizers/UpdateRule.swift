@@ -1,21 +1,16 @@
 import Autograd
 import Components
 
-/// The numbers of one update, after schedules and groups.
-public struct UpdateNumbers: Sendable {
-    /// Updates made so far, this one counted: from 1.
-    public var step: Int
-    public var lr: Float
-    public var weightDecay: Float
-    public var momentum: Float
-    /// What clipping multiplies gradients by.
-    public var gradientScale: Float
-}
-
 /// How one parameter moves, and what it remembers from step to step. Parameters move together where that is worth it: see `Optimizer`.
 public protocol UpdateRule: AnyObject {
     /// What is remembered, by name, for checkpoints.
     var state: [(name: String, tensor: Tensor)] { get }
+    /// Puts in what the rule derives from how many updates there were, this one counted: from 1.
+    func complete(_ numbers: inout StepNumbers, step: Int)
+}
+
+extension UpdateRule {
+    public func complete(_ numbers: inout StepNumbers, step: Int) {}
 }
 
 /// Adam with decoupled weight decay (Kingma and Ba 2015; Loshchilov and Hutter 2019, arXiv:1711.05101).
@@ -33,13 +28,11 @@ final class AdamW: UpdateRule {
     var state: [(name: String, tensor: Tensor)] { [("m", m), ("v", v)] }
 
     /// The update, to be made together with others.
-    func updating(_ n: UpdateNumbers) -> AdamWUpdate {
-        AdamWUpdate(
-            parameter, gradient, m, v,
-            AdamWStep(
-                gradientScale: n.gradientScale, lr: n.lr, beta1: beta1, beta2: beta2, epsilon: epsilon,
-                decay: n.weightDecay, step: n.step))
+    func updating(_ numbers: Tensor) -> AdamWUpdate {
+        AdamWUpdate(parameter, gradient, m, v, numbers: numbers, beta1: beta1, beta2: beta2, epsilon: epsilon)
     }
+
+    func complete(_ numbers: inout StepNumbers, step: Int) { numbers.correct(beta1: beta1, beta2: beta2, step: step) }
 }
 
 /// Stochastic gradient descent with momentum, as PyTorch orders it; weight decay is coupled.
@@ -55,9 +48,5 @@ final class SGD: UpdateRule {
     var state: [(name: String, tensor: Tensor)] { [("momentum", buffer)] }
 
     /// Moves the parameter by its gradient.
-    func update(_ n: UpdateNumbers) {
-        parameter.backend.sgd(
-            parameter, gradient, buffer, gradientScale: n.gradientScale, lr: n.lr, momentum: n.momentum,
-            decay: n.weightDecay, nesterov: nesterov)
-    }
+    func update(_ numbers: Tensor) { parameter.backend.sgd(parameter, gradient, buffer, numbers: numbers, nesterov: nesterov) }
 }

@@ -3,8 +3,8 @@ import Autograd
 import Components
 import Optimizers
 
-/// One optimizer step on a device that works while the host goes on: nothing is fetched until somebody asks, and the pass forward and
-/// back is captured once and replayed from then on, so that the host has little to do.
+/// One optimizer step on a device that works while the host goes on: nothing is fetched until somebody asks, and all of the step is
+/// captured once and replayed from then on, so that the host has little to do.
 ///
 /// The same arithmetic as `TrainingStep`, but for the order in which a clip meets the gradients.
 public final class DeviceStep {
@@ -19,7 +19,7 @@ public final class DeviceStep {
     /// The sum of what every step since the last reading came to: not finite where one of theirs was not.
     private let sinceRead: Tensor
     private var captured: (any CapturedWork)?
-    /// As long as the pass may be replayed.
+    /// As long as the step may be replayed.
     private var pin: PoolPin?
     private var stepsUntilCapture = 2
 
@@ -41,14 +41,12 @@ public final class DeviceStep {
         fill: (_ micro: Int, _ inputs: Tensor, _ targets: Tensor) -> Void
     ) {
         for micro in inputs.indices { fill(micro, inputs[micro], targets[micro]) }
+        optimizer.prepare(step)
         if let captured, isConstant {
             captured.replay(step: UInt64(step))
         } else {
-            gradients(step: step, countedTargets: countedTargets)
+            work(step: step, countedTargets: countedTargets)
         }
-        let backend = context.backend
-        backend.accumulate(loss, scale: 1, into: sinceRead)
-        optimizer.step(step, clippingBy: squares)
         if isConstant, captured == nil { captureWhenWarm(countedTargets) }
     }
 
@@ -59,10 +57,16 @@ public final class DeviceStep {
         guard stepsUntilCapture == 0 else { return }
         let pin = context.pool.pin()
         // The number of the step comes with each replay.
-        captured = context.backend.capture { gradients(step: 0, countedTargets: countedTargets) }
+        captured = context.backend.capture { work(step: 0, countedTargets: countedTargets) }
         // Anew, for blocks that the capture took.
         if captured != nil { self.pin = context.pool.pin() }
         withExtendedLifetime(pin) {}
+    }
+
+    private func work(step: Int, countedTargets: Int?) {
+        gradients(step: step, countedTargets: countedTargets)
+        context.backend.accumulate(loss, scale: 1, into: sinceRead)
+        optimizer.move(clippingBy: squares)
     }
 
     private func gradients(step: Int, countedTargets: Int?) {

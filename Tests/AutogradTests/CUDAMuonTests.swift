@@ -27,11 +27,15 @@ struct CUDAMuonTests {
         var found: [(name: String, values: [Float])] = []
         func parameters(_ number: UInt64) -> [Tensor] { (0..<n).map { numbers([rows, columns], number + UInt64($0), context) } }
 
+        // The second of two: a tensor may be part of another.
+        let step = context.tensor([
+            StepNumbers(lr: 9), StepNumbers(lr: 0.5, weightDecay: 0.5, momentum: 0.9, gradientScale: 0.5),
+        ]).slice(1..<2)
         let squares = context.zeros([2])
         backend.sumOfSquares(context.tensor([Float(clipped)], [1]), into: squares)
         for (name, clip) in [("momentum", nil), ("clipped momentum", GradientClip(squares: squares, limit: 1.5))] {
             let averages = numbers(shape, 1, context), y = context.empty(shape, context.activationType)
-            backend.nesterov(parameters(10), scale: 0.5, clip: clip, momentum: 0.9, averages, into: y)
+            backend.nesterov(parameters(10), numbers: step, clip: clip, averages, into: y)
             found += [(name, y.floats), ("\(name), averages", averages.floats)]
         }
         let normal = stack(shape, 2, context)
@@ -47,8 +51,8 @@ struct CUDAMuonTests {
             found += [("variance, by row \(byRow)", g.floats), ("v, by row \(byRow)", v.floats)]
         }
         let g = stack(shape, 6, context), cautious = parameters(20), decayed = parameters(30)
-        backend.cautiousUpdate(cautious, g, rate: 0.1, decay: 0.5)
-        backend.decayedUpdate(decayed, g, rate: 0.1, keep: 0.75)
+        backend.cautiousUpdate(cautious, g, numbers: step, factor: 0.2)
+        backend.decayedUpdate(decayed, g, numbers: step, factor: 0.2)
         found += [("cautious", cautious.flatMap(\.floats)), ("decayed", decayed.flatMap(\.floats))]
 
         let x = stack(shape, 7, context), side = min(rows, columns), tall = rows > columns
@@ -91,14 +95,15 @@ struct CUDAMuonTests {
             let context = Context(backend: backend)
             let g = numbers([n, 12, 20], 1, context), v = numbers([n, 12], 2, context)
             let parameters = (0..<n).map { numbers([12, 20], 3 + UInt64($0), context) }
+            let step = context.tensor([StepNumbers(lr: 0.1, weightDecay: 0.1, momentum: 0.9)])
             backend.synchronize()
             count = 0
-            backend.nesterov(parameters, scale: 1, clip: nil, momentum: 0.9, numbers([n, 12, 20], 2, context), into: g)
+            backend.nesterov(parameters, numbers: step, clip: nil, numbers([n, 12, 20], 2, context), into: g)
             backend.equalizeRowNorms(g)
             backend.normalize(g, norm: 1, slack: 1, epsilon: 1e-7)
             backend.reduceVariance(g, v, beta2: 0.9, byRow: true)
-            backend.cautiousUpdate(parameters, g, rate: 0.1, decay: 0.1)
-            backend.decayedUpdate(parameters, g, rate: 0.1, keep: 0.9)
+            backend.cautiousUpdate(parameters, g, numbers: step, factor: 1)
+            backend.decayedUpdate(parameters, g, numbers: step, factor: 1)
             try context.check()
             return count
         }

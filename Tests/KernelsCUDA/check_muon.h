@@ -48,12 +48,13 @@ static void check_nesterov(const Stack &s) {
     const double squares[] = {9, NAN};
     struct { const double *squares; float limit, factor; } cases[] = {
         {nullptr, 0, 1}, {squares, 1.5f, (float)(1.5 / (3 + 1e-6))}, {squares, 4, 1}, {squares + 1, 1, 1}};
+    const muon::StepNumbers step = {0.5f, NAN, NAN, 0.9f, NAN, NAN};
     for (auto &t : cases) {
         const Floats g = floats(s.all()), before = floats(s.all());
         Scattered gradients(g, s);
         Typed averages = wide(before), y = numbers(s.all());
         s.elements([&] {
-            muon::nesterov(gradients.at.data(), averages.floats(), y, s.matrices, s.size(), 0.5f, 0.9f, t.squares, t.limit);
+            muon::nesterov(gradients.at.data(), averages.floats(), y, s.matrices, s.size(), &step, t.squares, t.limit);
         });
         Doubles mean(s.all()), ahead(s.all());
         for (int i = 0; i < s.all(); i++) {
@@ -125,12 +126,13 @@ static void check_moves(const Stack &s) {
     Doubles cautious(s.all()), decayed(s.all());
     for (int i = 0; i < s.all(); i++) {
         cautious[i] = p[i] - 0.1 * (g[i] + ((double)g[i] * p[i] >= 0 ? 0.5 * p[i] : 0));
-        decayed[i] = 0.75 * p[i] - 0.1 * g[i];
+        decayed[i] = (1 - 0.05 * 0.5) * p[i] - 0.1 * g[i];
     }
     Scattered one(p, s), other(p, s);
-    s.elements([&] { muon::cautious_update(one.at.data(), g, s.matrices, s.size(), 0.1f, 0.5f); });
+    const muon::StepNumbers step = {NAN, 0.05f, 0.5f, NAN, NAN, NAN};
+    s.elements([&] { muon::cautious_update(one.at.data(), g, s.matrices, s.size(), &step, 2); });
     one.compare_with(cautious, s);
-    s.elements([&] { muon::decayed_update(other.at.data(), g, s.matrices, s.size(), 0.1f, 0.75f); });
+    s.elements([&] { muon::decayed_update(other.at.data(), g, s.matrices, s.size(), &step, 2); });
     other.compare_with(decayed, s);
 }
 

@@ -13,14 +13,16 @@ static void check_adamw(const double *squares, float clip, float factor, bool sh
     Floats p2[3], m2[3], v2[3];
     std::vector<Update> updates;
     std::vector<Chunk> chunks;
+    StepNumbers steps[3];
     for (int k = 0; k < 3; k++) {
         int n = sizes[k];
         float lr = 0.01f * (k + 1), decay = 0.1f * k;
         p2[k] = floats(n), m2[k] = floats(n), v2[k] = floats(n, 0, 1);
         p.push_back(wide(p2[k])), m.push_back(wide(m2[k])), v.push_back(wide(v2[k])), g.push_back(wide(floats(n)));
         shadow.push_back(Typed(Floats(n, 9), 1));
-        updates.push_back({p[k].floats(), g[k].floats(), m[k].floats(), v[k].floats(), n, 0.5f, lr, 0.9f, 0.95f, 1e-8f, decay, 0.3f,
-                           0.2f, shadowed ? shadow[k].narrow() : nullptr});
+        steps[k] = {0.5f, lr, decay, NAN, 0.3f, 0.2f};
+        updates.push_back({p[k].floats(), g[k].floats(), m[k].floats(), v[k].floats(), n, &steps[k], 0.9f, 0.95f, 1e-8f,
+                           shadowed ? shadow[k].narrow() : nullptr});
         for (int start = 0; start < n; start += 256) chunks.push_back({start, k, n - start < 256 ? n - start : 256});
         if (factor == 0) continue;  // nothing is changed
         loom_adamw(
@@ -36,13 +38,13 @@ static void check_adamw(const double *squares, float clip, float factor, bool sh
 
 static void check_sgd(const double *squares, float clip, float factor, bool shadowed) {
     using namespace optimizers;
+    const StepNumbers step = {0.5f, 0.1f, 0.01f, 0.9f, NAN, NAN};
     for (int nesterov = 0; nesterov < 2; nesterov++) {
         const int n = 503;
         Floats y = floats(n), c = floats(n);
         Typed x = wide(y), b = wide(c), d = wide(floats(n)), shadow(Floats(n, 9), 1);
         elements(n, [&] {
-            sgd(x.floats(), d.floats(), b.floats(), n, 0.5f, 0.1f, 0.9f, 0.01f, nesterov, squares, clip,
-                shadowed ? shadow.narrow() : nullptr);
+            sgd(x.floats(), d.floats(), b.floats(), n, &step, nesterov, squares, clip, shadowed ? shadow.narrow() : nullptr);
         });
         if (factor != 0) loom_sgd(y.data(), d.floats(), c.data(), n, 0.5f * factor, 0.1f, 0.9f, 0.01f, nesterov);
         if (factor == 0) same(x.values() == y && b.values() == c);

@@ -111,7 +111,8 @@ struct StackTests {
         let device = try run { bench, step in
             let squares = bench.context.zeros([2])
             bench.optimizer.sumSquares(into: squares)
-            bench.optimizer.step(step, clippingBy: squares)
+            bench.optimizer.prepare(step)
+            bench.optimizer.move(clippingBy: squares)
         }
         let worst = zip(host, device).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
         #expect(worst <= 1e-5, "parameters differ by \(worst)")

@@ -191,10 +191,25 @@ def predictions():
             fail(f"{name}: {found} bytes predicted, {taken} taken")
 
 
-def replayed(done):
-    """How many graphs were launched."""
-    line = next((line for line in done.stderr.splitlines() if "cuGraphLaunch" in line), "")
+def calls(done, function):
+    """How often the driver was asked for something."""
+    line = next((line for line in done.stderr.splitlines() if function in line.replace(":", " ").split()), "")
     return int(next((word for word in line.replace(":", " ").replace("=", " ").split() if word.isdigit()), 0))
+
+
+def whole_steps():
+    """All of a step is captured, the optimizer with it: more steps are more graphs, and nothing else for kernels or products."""
+    forms = {"adamw": ("gqa-rope", 32), "muon": ("nanochat-small", 80), "sgd": ("gqa-rope", 32, 'optimizer={"type": "sgd", "lr": 0.1}')}
+    for name, form in forms.items():
+        asked = []
+        for steps in (3, 5):
+            command = tiny(form[0], steps, form[1], "train.log_interval=100", *form[2:])
+            done = run("train", *command, "--device", "cuda", "--out", scratch / f"whole-{name}-{steps}", LOOM_SOFTWARE_GPU_REPORT="1")
+            asked.append([calls(done, function) for function in ("cuGraphLaunch", "cuLaunchKernel", "cublasLtMatmul")])
+        (few, *rest), (many, *more) = asked
+        if (few, many) != (1, 3) or rest != more or 0 in rest:
+            fail(f"{name}: 3 and 5 steps asked for graphs, kernels and products {asked}")
+    print("steps are replayed as a whole", flush=True)
 
 
 def randomize(out):
@@ -243,7 +258,7 @@ def decoding():
             command = ["sample", out, "--ids", "1,2,3,4", "--tokens", "20", *extra]
             cpu = run(*command, "--device", "cpu").stdout
             gpu = run(*command, "--device", "cuda", LOOM_SOFTWARE_GPU_REPORT="1")
-            launches = replayed(gpu)
+            launches = calls(gpu, "cuGraphLaunch")
             if gpu.stdout != cpu:
                 fail(f"{name} {' '.join(extra)}: the CPU says {cpu.strip()}, the GPU {gpu.stdout.strip()}")
             # The first of them comes from the prompt, and the second's pass makes tables and is not replayed.
@@ -286,6 +301,7 @@ try:
     moving()
     decoding()
     if not real:
+        whole_steps()
         mistakes()
 finally:
     shutil.rmtree(scratch, ignore_errors=True)

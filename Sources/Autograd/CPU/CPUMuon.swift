@@ -6,10 +6,8 @@ extension CPUBackend {
     public static let batchedElements = 1 << 16
     public var batchedElements: Int { Self.batchedElements }
 
-    public func nesterov(
-        _ gradients: [Tensor], scale factor: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor
-    ) {
-        let factor = factor * (clip.flatMap(self.factor) ?? 1)
+    public func nesterov(_ gradients: [Tensor], numbers: Tensor, clip: GradientClip?, _ averages: Tensor, into y: Tensor) {
+        let n = numbers.stepNumbers, momentum = n.momentum, factor = n.gradientScale * (clip.flatMap(self.factor) ?? 1)
         for ((gradient, average), g) in zip(zip(gradients, averages.matrices), y.matrices) {
             scale(gradient, by: factor * (1 - momentum), into: g)
             scale(average, by: momentum, into: average)
@@ -32,11 +30,13 @@ extension CPUBackend {
         }
     }
 
-    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, decay: Float) {
-        for (p, g) in zip(parameters, g.matrices) { cautiousUpdateOfOne(p, g, rate: rate, decay: decay) }
+    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float) {
+        let n = numbers.stepNumbers
+        for (p, g) in zip(parameters, g.matrices) { cautiousUpdateOfOne(p, g, rate: n.lr * factor, decay: n.weightDecay) }
     }
 
-    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, keep: Float) {
+    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float) {
+        let n = numbers.stepNumbers, rate = n.lr * factor, keep = 1 - n.lr * n.weightDecay
         for (p, g) in zip(parameters, g.matrices) {
             scale(p, by: keep, into: p)
             accumulate(g, scale: -rate, into: p)

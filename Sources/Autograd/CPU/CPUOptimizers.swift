@@ -7,14 +7,13 @@ extension CPUBackend {
         elements(updates.reduce(0) { $0 + $1.p.count }) { start, count in
             var first = 0
             for update in updates {
-                let size = update.p.count, step = update.step
+                let size = update.p.count, n = update.numbers.stepNumbers
                 let low = max(start, first) - first, high = min(start + count, first + size) - first
                 first += size
                 guard low < high else { continue }
                 loom_adamw(
                     update.p.f32 + low, update.g.f32 + low, update.m.f32 + low, update.v.f32 + low, high - low,
-                    step.gradientScale * factor, step.lr, step.beta1, step.beta2, step.epsilon, step.decay, step.correction1,
-                    step.correction2)
+                    n.gradientScale * factor, n.lr, update.beta1, update.beta2, update.epsilon, n.weightDecay, n.correction1, n.correction2)
             }
         }
     }
@@ -31,13 +30,10 @@ extension CPUBackend {
 
     public func sumOfSquares(_ x: Tensor, into total: Tensor) { total.address.storeBytes(of: sumOfSquares(x), as: Double.self) }
 
-    public func sgd(
-        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float,
-        nesterov: Bool
-    ) {
-        let (pp, pg, pb) = (p.f32, g.f32, buffer.f32)
+    public func sgd(_ p: Tensor, _ g: Tensor, _ buffer: Tensor, numbers: Tensor, nesterov: Bool) {
+        let (pp, pg, pb, n) = (p.f32, g.f32, buffer.f32, numbers.stepNumbers)
         elements(p.count) {
-            loom_sgd(pp + $0, pg + $0, pb + $0, $1, gradientScale, lr, momentum, decay, nesterov ? 1 : 0)
+            loom_sgd(pp + $0, pg + $0, pb + $0, $1, n.gradientScale, n.lr, n.momentum, n.weightDecay, nesterov ? 1 : 0)
         }
     }
 }

@@ -179,17 +179,16 @@ struct KernelAppend: BitwiseCopyable {
 struct KernelUpdate: BitwiseCopyable {
     var p: DeviceAddress, g: DeviceAddress, m: DeviceAddress, v: DeviceAddress
     var count: Int64
-    var gradientScale: Float, lr: Float, beta1: Float, beta2: Float, epsilon: Float, decay: Float
-    var correction1: Float, correction2: Float
+    var numbers: DeviceAddress
+    var beta1: Float, beta2: Float, epsilon: Float
     var shadow: DeviceAddress = 0
 
     init(_ update: AdamWUpdate) {
         (p, g) = (update.p.deviceAddress, update.g.deviceAddress)
         (m, v) = (update.m.deviceAddress, update.v.deviceAddress)
         count = Int64(update.p.count)
-        let step = update.step
-        (gradientScale, lr, beta1, beta2) = (step.gradientScale, step.lr, step.beta1, step.beta2)
-        (epsilon, decay, correction1, correction2) = (step.epsilon, step.decay, step.correction1, step.correction2)
+        numbers = update.numbers.deviceAddress
+        (beta1, beta2, epsilon) = (update.beta1, update.beta2, update.epsilon)
     }
 }
 

@@ -5,13 +5,11 @@ extension CUDABackend {
     public static let batchedElements = 1 << 26
     public var batchedElements: Int { Self.batchedElements }
 
-    public func nesterov(
-        _ gradients: [Tensor], scale: Float, clip: GradientClip?, momentum: Float, _ averages: Tensor, into y: Tensor
-    ) {
+    public func nesterov(_ gradients: [Tensor], numbers: Tensor, clip: GradientClip?, _ averages: Tensor, into y: Tensor) {
         let stack = Stack(y)
         run(
             .muon, "nesterov", elements(stack), addresses(gradients, on: y.context).deviceAddress, averages.deviceAddress, y.array,
-            stack.count, stack.size, scale, momentum, clip?.squares.deviceAddress ?? 0, clip?.limit ?? 0)
+            stack.count, stack.size, numbers.deviceAddress, clip?.squares.deviceAddress ?? 0, clip?.limit ?? 0)
     }
 
     public func normalize(_ x: Tensor, norm: Float, slack: Float, epsilon: Float) {
@@ -52,18 +50,18 @@ extension CUDABackend {
             after.partial.deviceAddress, after.count)
     }
 
-    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, decay: Float) {
+    public func cautiousUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float) {
         let stack = Stack(g)
         run(
             .muon, "cautious_update", elements(stack), addresses(parameters, on: g.context).deviceAddress, g.array, stack.count,
-            stack.size, rate, decay)
+            stack.size, numbers.deviceAddress, factor)
     }
 
-    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, rate: Float, keep: Float) {
+    public func decayedUpdate(_ parameters: [Tensor], _ g: Tensor, numbers: Tensor, factor: Float) {
         let stack = Stack(g)
         run(
             .muon, "decayed_update", elements(stack), addresses(parameters, on: g.context).deviceAddress, g.array, stack.count,
-            stack.size, rate, keep)
+            stack.size, numbers.deviceAddress, factor)
     }
 
     /// The sizes of a stack [n, rows, columns] as kernels take them.

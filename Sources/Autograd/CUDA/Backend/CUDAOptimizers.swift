@@ -29,11 +29,9 @@ extension CUDABackend {
         return tensor
     }
 
-    public func sgd(
-        _ p: Tensor, _ g: Tensor, _ buffer: Tensor, gradientScale: Float, lr: Float, momentum: Float, decay: Float, nesterov: Bool
-    ) {
+    public func sgd(_ p: Tensor, _ g: Tensor, _ buffer: Tensor, numbers: Tensor, nesterov: Bool) {
         run(
-            .optimizers, "sgd", fours(p.count), p.deviceAddress, g.deviceAddress, buffer.deviceAddress, Int64(p.count), gradientScale,
-            lr, momentum, decay, flag(nesterov), DeviceAddress(0), Float(0), DeviceAddress(0))
+            .optimizers, "sgd", fours(p.count), p.deviceAddress, g.deviceAddress, buffer.deviceAddress, Int64(p.count),
+            numbers.deviceAddress, flag(nesterov), DeviceAddress(0), Float(0), DeviceAddress(0))
     }
 }

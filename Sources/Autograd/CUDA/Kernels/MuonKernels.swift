@@ -4,18 +4,18 @@ extension CUDASource {
     /// matrix's size alone, so that a matrix moves in company as it does alone.
     static let muon = CUDASource(
         name: "muon",
-        body: fours + clipping + #"""
+        body: fours + stepping + #"""
             // The matrices of this block: one, unless there are more than a grid may have.
             #define EACH_MATRIX(z, matrices) for (Size z = blockIdx.y; z < (matrices); z += gridDim.y)
 
             // Momentum m of gradients of n elements each, which lie anywhere: averages = m averages + (1 - m) g, y = m averages +
             // (1 - m) g, with g scaled and clipped.
             KERNEL(nesterov)(
-                const float *const *gradients, float *averages, Array y, Size matrices, Size n, float scale, float momentum,
+                const float *const *gradients, float *averages, Array y, Size matrices, Size n, const StepNumbers *numbers,
                 const double *squares, float limit) {
-                float clipped;
+                float clipped, momentum = numbers->momentum;
                 clip_gradients(squares, limit, &clipped);  // what is not finite stays
-                float share = scale * clipped * (1.0f - momentum);
+                float share = numbers->gradient_scale * clipped * (1.0f - momentum);
                 EACH_MATRIX(z, matrices) {
                     Array slopes = float_array(gradients[z]), means = float_array(averages + z * n), made = tail(y, z * n);
                     each_spot(n, aligned(slopes, means, made), [=](auto at) {
@@ -139,14 +139,18 @@ extension CUDASource {
                     map(n, values, move, values, slopes);
                 }
             }
-            // p -= rate g, and rate decay p where g and p agree in sign.
-            KERNEL(cautious_update)(float *const *parameters, Array g, Size matrices, Size n, float rate, float decay) {
+            // p -= rate g, and rate decay p where g and p agree in sign; rate = factor lr.
+            KERNEL(cautious_update)(
+                float *const *parameters, Array g, Size matrices, Size n, const StepNumbers *numbers, float factor) {
+                float rate = numbers->lr * factor, decay = numbers->decay;
                 move_each(parameters, g, matrices, n, [=](float p, float g) {
                     return p - rate * (g + decay * p * (g * p >= 0 ? 1.0f : 0.0f));
                 });
             }
-            // p = keep p - rate g
-            KERNEL(decayed_update)(float *const *parameters, Array g, Size matrices, Size n, float rate, float keep) {
+            // p = (1 - lr decay) p - rate g; rate = factor lr.
+            KERNEL(decayed_update)(
+                float *const *parameters, Array g, Size matrices, Size n, const StepNumbers *numbers, float factor) {
+                float rate = numbers->lr * factor, keep = 1.0f - numbers->lr * numbers->decay;
                 move_each(parameters, g, matrices, n, [=](float p, float g) { return fmaf(-rate, g, keep * p); });
             }
             """#)

@@ -1,6 +1,9 @@
 extension CUDASource {
-    /// How updates read a clip.
-    static let clipping = #"""
+    /// How updates read their numbers and a clip.
+    static let stepping = #"""
+        // As in Swift.
+        struct StepNumbers { float gradient_scale, lr, decay, momentum, correction1, correction2; };
+
         // What gradients are multiplied by so that their norm, √squares[0], is at most clip; a clip of 0 is none, and squares may
         // be null. False where the norm is not finite: such a step is left out.
         DEVICE bool clip_gradients(const double *squares, float clip, float *factor) {
@@ -17,12 +20,13 @@ extension CUDASource {
     /// Parameter updates.
     static let optimizers = CUDASource(
         name: "optimizers",
-        body: fours + clipping + #"""
-            // One parameter of a step, `AdamWStep` in it. shadow, which may be null, becomes p in bfloat16.
+        body: fours + stepping + #"""
+            // One parameter of a step. shadow, which may be null, becomes p in bfloat16.
             struct Update {
                 float *p; const float *g; float *m, *v;
                 Size count;
-                float gradient_scale, lr, beta1, beta2, epsilon, decay, correction1, correction2;
+                const StepNumbers *numbers;
+                float beta1, beta2, epsilon;
                 unsigned short *shadow;
             };
             // A block's share of a step: so many elements of update `which` from `start` on.
@@ -34,8 +38,9 @@ extension CUDASource {
                 if (!clip_gradients(squares, clip, &clipped)) return;
                 Chunk chunk = chunks[blockIdx.x];
                 Update u = updates[chunk.which];
-                float keep = 1.0f - u.lr * u.decay, step = u.lr / u.correction1, inverse_root = 1.0f / sqrtf(u.correction2);
-                float rest1 = 1.0f - u.beta1, rest2 = 1.0f - u.beta2, scale = u.gradient_scale * clipped;
+                StepNumbers n = *u.numbers;
+                float keep = 1.0f - n.lr * n.decay, step = n.lr / n.correction1, inverse_root = 1.0f / sqrtf(n.correction2);
+                float rest1 = 1.0f - u.beta1, rest2 = 1.0f - u.beta2, scale = n.gradient_scale * clipped;
                 Array p = float_array(u.p + chunk.start), g = float_array(u.g + chunk.start), m = float_array(u.m + chunk.start);
                 Array v = float_array(u.v + chunk.start), shadow = narrow_array(u.shadow ? u.shadow + chunk.start : nullptr);
                 each_spot_in_block(chunk.count, aligned(p, g, m, v, shadow), [&](auto at) {
@@ -65,11 +70,11 @@ extension CUDASource {
 
             // shadow, squares and clip as for adamw.
             KERNEL(sgd)(
-                float *p, const float *g, float *buffer, Size n, float gradient_scale, float lr, float momentum, float decay,
-                int nesterov, const double *squares, float clip, unsigned short *shadow) {
+                float *p, const float *g, float *buffer, Size n, const StepNumbers *numbers, int nesterov, const double *squares, float clip,
+                unsigned short *shadow) {
                 float clipped;
                 if (!clip_gradients(squares, clip, &clipped)) return;
-                float scale = gradient_scale * clipped;
+                float scale = numbers->gradient_scale * clipped, lr = numbers->lr, momentum = numbers->momentum, decay = numbers->decay;
                 Array values = float_array(p), slopes = float_array(g), averages = float_array(buffer), narrow = narrow_array(shadow);
                 each_spot(n, aligned(values, slopes, averages, narrow), [=](auto at) {
                     enum { W = decltype(at)::width };
