@@ -67,7 +67,7 @@ import Text
         defer { server.stop() }
         let start = ContinuousClock.now
         #expect(try failure(server.url).contains("in time"))
-        #expect(ContinuousClock.now - start < .seconds(9))
+        #expect(ContinuousClock.now - start < .seconds(30))
     }
 
     @Test func nobodyListens() throws {

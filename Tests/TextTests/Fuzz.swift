@@ -5,24 +5,6 @@ enum Fuzz {
     /// Files that a test damages; LOOM_FUZZ=100000 does more.
     static let rounds = ProcessInfo.processInfo.environment["LOOM_FUZZ"].flatMap { Int($0) } ?? 3000
 
-    /// Seconds of this thread's own work: a machine that is busy with others is no hang.
-    static func processorTime(_ work: () -> Void) -> Double {
-        func now() -> Double {
-            var time = timespec()
-            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-            return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-        }
-        let start = now()
-        work()
-        return now() - start
-    }
-
-    static func peak() -> Int {
-        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM") }
-        return (line?.split { !$0.isNumber }.first.flatMap { Int($0) } ?? 0) / 1024
-    }
-
     /// One to a few changes: bytes, numbers, stretches removed, doubled, or taken from elsewhere in the file.
     static func mutated(_ bytes: [UInt8], _ random: inout TestRandom) -> [UInt8] {
         var bytes = bytes

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Text
 
@@ -59,8 +60,8 @@ import Text
     @Test(arguments: ["(a|aa)+x|a", "(a+)+x|a", "a*a*a*a*b|a", "(?:a|a)*(?:a|a)*c|a"]) func stayNearLinear(pattern: String) throws {
         let text = String(repeating: "a", count: 20_000)
         var count = 0
-        let took = try ContinuousClock().measure { count = try split(pattern, text).count }
+        let took = try processorSeconds { count = try split(pattern, text).count }
         #expect(count >= 1)
-        #expect(took < .seconds(5))
+        #expect(took < 5)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Text
 
@@ -43,7 +44,7 @@ import Text
             }
             let path = try #require(paths[kind])
             try Data(bytes).write(to: URL(fileURLWithPath: path))
-            let took = Fuzz.processorTime {
+            let took = processorSeconds {
                 do {
                     switch kind {
                     case .shard, .ownHeader:
@@ -67,6 +68,8 @@ import Text
             #expect(took < 1, "file \(round), \(kind), takes \(took) s")
         }
         #expect(opened > Fuzz.rounds / 50, "only \(opened) were read at all")
-        if Fuzz.rounds > 3000 { print("\(Fuzz.rounds) texts and shards, \(opened) read, slowest \(slowest) s, peak \(Fuzz.peak()) MB") }
+        if Fuzz.rounds > 3000 {
+            print("\(Fuzz.rounds) texts and shards, \(opened) read, slowest \(slowest) s, peak \(residentPeak() >> 20) MiB")
+        }
     }
 }

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 import Text
 
@@ -24,7 +25,7 @@ import Text
         var random = TestRandom(state: 11)
         var slowest = 0.0, opened = 0
         for round in 0..<TokenizerFuzzTests.rounds {
-            let took = Fuzz.processorTime {
+            let took = processorSeconds {
                 do {
                     let tokenizer: any Tokenizer
                     switch round % 5 {
@@ -53,7 +54,8 @@ import Text
         #expect(opened > TokenizerFuzzTests.rounds / 50, "only \(opened) were read at all")
         if TokenizerFuzzTests.rounds > 3000 {
             print(
-                "\(TokenizerFuzzTests.rounds) files, \(opened) read \(openedOf), slowest \(slowest) s \(slowestOf), peak \(Fuzz.peak()) MB")
+                "\(TokenizerFuzzTests.rounds) files, \(opened) read \(openedOf), slowest \(slowest) s \(slowestOf), peak \(residentPeak() >> 20) MiB"
+            )
         }
     }
 
