@@ -114,6 +114,8 @@ public protocol Backend: AnyObject {
     /// ids[r] = the place of the largest of the first `columns` of row r, of equal ones the lowest; int32 [rows]. That is the first where
     /// the first is NaN, and other NaNs are passed over.
     func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor)
+    /// ids[r] = the token that `draws[r]` falls on among the first `columns` of row r; draws are doubles, [rows, 2].
+    func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor)
     /// Adds `count` to `position`, an int64 in two elements of an int32 tensor, and puts what it is then into every element of `rows`,
     /// int32.
     func advance(_ position: Tensor, by count: Int, rows: Tensor)

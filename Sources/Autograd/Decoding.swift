@@ -22,11 +22,20 @@ extension Backend {
     }
 
     public func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor) {
-        let all = logits.floats, stride = logits.columns
-        let found = (0..<logits.rows).map { row in
-            var best = 0
-            for token in 0..<columns where all[row * stride + token] > all[row * stride + best] { best = token }
-            return Int32(best)
+        chooseOnHost(logits, of: columns, into: ids) { _, row in TokenChoice.likeliest(row) }
+    }
+
+    public func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor) {
+        let draws = draws.doubles
+        chooseOnHost(logits, of: columns, into: ids) { choice.token(of: $1, draw: draws[$0]) }
+    }
+
+    private func chooseOnHost(
+        _ logits: Tensor, of columns: Int, into ids: Tensor, _ choose: (Int, UnsafeBufferPointer<Float>) -> Int32
+    ) {
+        let stride = logits.columns
+        let found = logits.floats.withUnsafeBufferPointer { all in
+            (0..<logits.rows).map { choose($0, UnsafeBufferPointer(rebasing: all[$0 * stride..<$0 * stride + columns])) }
         }
         found.withUnsafeBytes { upload($0, to: ids) }
     }
@@ -40,6 +49,14 @@ extension Backend {
 }
 
 extension Tensor {
+    /// What every two float32 elements hold as a double, fetched from the device.
+    var doubles: [Double] {
+        [Double](unsafeUninitializedCapacity: count / 2) { buffer, written in
+            backend.download(self, to: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count / 2 * 8))
+            written = count / 2
+        }
+    }
+
     /// What two int32 elements hold as one int64, fetched from the device.
     var storedInt64: Int {
         var value: Int64 = 0

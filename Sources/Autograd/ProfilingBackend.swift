@@ -189,6 +189,9 @@ public final class ProfilingBackend: Backend {
     public func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor) {
         time("sampling") { inner.likeliest(logits, of: columns, into: ids) }
     }
+    public func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor) {
+        time("sampling") { inner.choose(logits, of: columns, choice, draws: draws, into: ids) }
+    }
     public func advance(_ position: Tensor, by count: Int, rows: Tensor) {
         time("sampling") { inner.advance(position, by: count, rows: rows) }
     }

@@ -87,3 +87,16 @@ LOOM_HOT void loom_cross_entropy(float *logits, loom_size stride, const int32_t 
         memset(row + vocabulary, 0, (size_t)(stride - vocabulary) * sizeof(float));
     }
 }
+
+LOOM_HOT double loom_choice_weights(const float *logits, loom_size n, float scale, float *weights) {
+    LOOM_REASSOCIATE
+    float largest = row_maximum(logits, n);
+    double sum = 0;
+    LOOM_VECTORIZE
+    for (loom_size i = 0; i < n; i++) {
+        float weight = fast_exp((logits[i] - largest) * scale);
+        weights[i] = weight;
+        sum += (double)weight;
+    }
+    return sum;
+}

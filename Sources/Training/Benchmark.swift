@@ -124,11 +124,12 @@ public enum Benchmark {
             return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
         }
         let prefills = (0..<3).map { _ in prefill() }.sorted()
-        let next = tokens.column(), step = DecodeStep(model, cache, on: device, .logits, most: steps + 2)
+        var next = tokens.column()
+        let step = DecodeStep(model, cache, on: device, .token(of: model.size.vocabulary, nil), most: steps + 2)
         var seconds: [Double] = []
         for _ in 0..<steps + 2 {
             let start = DispatchTime.now().uptimeNanoseconds
-            _ = step(next)
+            if case .tokens(let chosen) = step(next) { next = chosen }
             seconds.append(Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9)
         }
         try device.check()

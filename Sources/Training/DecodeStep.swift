@@ -9,8 +9,12 @@ import Components
 /// that ask for the position on the host or keep something in `KVCache.carried` by themselves.
 final class DecodeStep {
     /// What a pass is for.
-    enum Wanted { case logits, likeliest(of: Int) }
-    /// What it gave, sequence by sequence: all logits, or the likeliest token.
+    enum Wanted {
+        case logits
+        /// One of so many tokens: the likeliest where there is no choice.
+        case token(of: Int, TokenChoice?)
+    }
+    /// What it gave, sequence by sequence: all logits, or the next token.
     enum Outcome { case logits([Float]), tokens([Int32]) }
 
     let cache: KVCache
@@ -29,7 +33,8 @@ final class DecodeStep {
     }
 
     /// Takes the next token of each sequence. There must be a position for them.
-    func callAsFunction(_ tokens: [Int32]) -> Outcome {
+    /// - Parameter draws: a number from 0 to 1 for each sequence, where tokens are drawn.
+    func callAsFunction(_ tokens: [Int32], draws: [Double] = []) -> Outcome {
         defer {
             cache.advance(by: 1)
             left -= 1
@@ -40,16 +45,31 @@ final class DecodeStep {
                 replay = nil
                 replay = DecodeReplay(model, cache, on: context, wanted, most: left)
             }
-            if let replay, let outcome = replay(tokens) { return outcome }
+            if let replay, let outcome = replay(tokens, draws) { return outcome }
             (canReplay, replay) = (false, nil)
         }
         let logits = model.logits(Pass(tokens: context.tensor(tokens, [tokens.count, 1]), start: cache.position, cache: cache))
-        if context.backend.isAsynchronous, case .likeliest(let columns) = wanted {
-            let ids = context.empty([tokens.count], .int32)
-            context.backend.likeliest(logits, of: columns, into: ids)
-            return .tokens(ids.int32s)
+        guard case .token = wanted else { return .logits(logits.floats) }
+        let ids = context.empty([tokens.count], .int32)
+        context.choose(logits, wanted, draws: context.doubles(draws), into: ids)
+        return .tokens(ids.int32s)
+    }
+}
+
+extension Context {
+    fileprivate func choose(_ logits: Tensor, _ wanted: DecodeStep.Wanted, draws: Tensor, into ids: Tensor) {
+        guard case .token(let columns, let choice) = wanted else { return }
+        if let choice {
+            backend.choose(logits, of: columns, choice, draws: draws, into: ids)
+        } else {
+            backend.likeliest(logits, of: columns, into: ids)
         }
-        return .logits(logits.floats)
+    }
+
+    fileprivate func doubles(_ values: [Double]) -> Tensor {
+        let tensor = empty([values.count, 2])
+        values.withUnsafeBytes { backend.upload($0, to: tensor) }
+        return tensor
     }
 }
 
@@ -65,8 +85,10 @@ private final class DecodeReplay {
     private let context: Context
     private let wanted: DecodeStep.Wanted
     private let position: DecodePosition
-    /// int32 [B, 1], where likeliest tokens go as well: the next pass finds them there.
+    /// int32 [B, 1], where the next tokens go as well: the next pass finds them there.
     private let tokens: Tensor
+    /// Doubles [B, 2]: what the next tokens are drawn with.
+    private let draws: Tensor
     /// What is in there, where the host knows.
     private var known: [Int32] = []
     private var logits: Tensor?
@@ -81,21 +103,23 @@ private final class DecodeReplay {
         range = first..<max(first + 1, min(overflow ? .max : end, model.positionLimit ?? .max))
         position = DecodePosition(range, batch: cache.batch, on: context)
         tokens = context.empty([cache.batch, 1], .int32)
+        draws = context.zeros([cache.batch, 2])
     }
 
     /// - Returns: Nil where the pass cannot be replayed; then nothing was done.
-    func callAsFunction(_ next: [Int32]) -> DecodeStep.Outcome? {
+    func callAsFunction(_ next: [Int32], _ draws: [Double]) -> DecodeStep.Outcome? {
         if isWarm, captured == nil {
             capture()
             guard captured != nil else { return nil }
         }
         if next != known { next.withUnsafeBytes { context.backend.upload($0, to: tokens) } }
+        if !draws.isEmpty { draws.withUnsafeBytes { context.backend.upload($0, to: self.draws) } }
         if let captured { captured.replay() } else { warm() }
         switch wanted {
         case .logits:
             known = next
             return .logits(logits?.floats ?? [])
-        case .likeliest:
+        case .token:
             known = tokens.int32s
             return .tokens(known)
         }
@@ -126,7 +150,7 @@ private final class DecodeReplay {
         cache.devicePosition = position
         defer { cache.devicePosition = nil }
         let logits = model.logits(Pass(tokens: tokens, start: start, cache: cache))
-        if case .likeliest(let columns) = wanted { context.backend.likeliest(logits, of: columns, into: tokens) }
+        context.choose(logits, wanted, draws: draws, into: tokens)
         position.advance()
         self.logits = logits
     }

@@ -23,7 +23,7 @@ struct Decoder {
     init(_ model: Model, _ context: Context, _ options: SamplingOptions, vocabulary: Int) {
         (self.model, self.context, most) = (model, context, options.tokens)
         // Where nothing else is asked of the logits, they can stay where they are.
-        wanted = options.takesLikeliest && options.repetitionPenalty == 1 ? .likeliest(of: vocabulary) : .logits
+        wanted = options.repetitionPenalty == 1 ? .token(of: vocabulary, options.choice) : .logits
         (usesCache, cacheType) = (options.usesCache, options.cacheType)
     }
 
@@ -45,8 +45,9 @@ struct Decoder {
         return logits
     }
 
-    /// Takes one token a sequence and gives what comes after it: logits [B, V] in one array, or the likeliest token of each.
-    mutating func next(_ tokens: [Int32]) -> DecodeStep.Outcome {
+    /// Takes one token a sequence, and a number to draw with, and gives what comes after it: logits [B, V] in one array, or the next
+    /// token of each.
+    mutating func next(_ tokens: [Int32], draws: [Double]) -> DecodeStep.Outcome {
         if sequences.count == 1, tokens.count > 1 {
             sequences = Array(repeating: sequences[0], count: tokens.count)
             cache = cache?.repeated(tokens.count)
@@ -61,7 +62,7 @@ struct Decoder {
         }
         let step = step ?? DecodeStep(model, cache, on: context, wanted, most: most)
         self.step = step
-        return step(tokens)
+        return step(tokens, draws: draws)
     }
 
     /// The last tokens computed as a whole.

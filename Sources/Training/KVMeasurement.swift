@@ -64,12 +64,17 @@ public struct KVMeasurement: Sendable {
             progress(cache.position)
         }
         while let position = cache?.position, position < context - single { pass(min(piece, context - single - position)) }
+        // As texts are continued: what a device replays is replayed here.
+        var step = cache.map { DecodeStep(model, $0, on: device, .token(of: model.size.vocabulary, nil), most: single) }
+        var next = tokens(1).int32s
         for _ in 0..<single {
             let start = DispatchTime.now().uptimeNanoseconds
-            pass(1)
+            if case .tokens(let chosen)? = step?(next) { next = chosen }
             seconds.append(Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9)
+            progress(cache?.position ?? 0)
         }
         try device.check()
+        step = nil
         let full = settled()
         cache = nil
         let after = settled()

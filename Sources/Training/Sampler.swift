@@ -97,7 +97,7 @@ public final class Sampler {
                 if let piece = samples[index].append(token), !onText(index, piece) { return made }
             }
             if samples.allSatisfy(\.isDone) || count == options.tokens - 1 { break }
-            outcome = decoder.next(next)
+            outcome = decoder.next(next, draws: samples.indices.map { options.draw(sample: $0, position: count + 1) })
             try context.check()
         }
         for index in samples.indices {

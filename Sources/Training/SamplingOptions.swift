@@ -43,7 +43,7 @@ public struct SamplingOptions: Sendable {
 }
 
 extension SamplingOptions {
-    /// Chooses a token by `logits`. The random number depends on the seed, the sample and the position alone.
+    /// Chooses a token by `logits`, which it may change.
     func choose(_ logits: UnsafeMutableBufferPointer<Float>, seen: Set<Int32>, sample: Int, position: Int) -> Int32 {
         if repetitionPenalty != 1 {
             let penalty = Float(repetitionPenalty)
@@ -52,45 +52,16 @@ extension SamplingOptions {
                 logits[Int(token)] = value > 0 ? value / penalty : value * penalty
             }
         }
-        if takesLikeliest { return SamplingOptions.likeliest(logits) }
-        let largest = Double(logits.max() ?? 0)
-        var weights = logits.map { exp((Double($0) - largest) / temperature) }
-        if (topK ?? logits.count) < logits.count || (topP ?? 1) < 1 { keepLikeliest(&weights, logits) }
-        let total = weights.reduce(0, +)
-        guard total > 0, total.isFinite else { return SamplingOptions.likeliest(logits) }
+        guard let choice else { return TokenChoice.likeliest(UnsafeBufferPointer(logits)) }
+        return choice.token(of: UnsafeBufferPointer(logits), draw: draw(sample: sample, position: position))
+    }
+
+    /// Nil where no chance is in it: always the likeliest.
+    var choice: TokenChoice? { greedy || topK == 1 ? nil : TokenChoice(temperature: temperature, topK: topK, topP: topP) }
+
+    /// A number from 0 to 1, which depends on the seed, the sample and the position alone.
+    func draw(sample: Int, position: Int) -> Double {
         let (a, b, _, _) = Philox(seed: seed, domain: .sampling).block(stream: UInt64(sample), index: UInt64(position))
-        var left = Double(UInt64(a) << 21 ^ UInt64(b) >> 11) * 0x1p-53 * total
-        for (token, weight) in weights.enumerated() {
-            left -= weight
-            if left < 0, weight > 0 { return Int32(token) }
-        }
-        return Int32(weights.lastIndex { $0 > 0 } ?? 0)
-    }
-
-    /// Sets the weights that top-k and top-p leave out to zero; ties go to the lower token.
-    private func keepLikeliest(_ weights: inout [Double], _ logits: UnsafeMutableBufferPointer<Float>) {
-        let order = weights.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
-        var kept = min(topK ?? order.count, order.count)
-        if let topP, topP < 1 {
-            let total = order.prefix(kept).reduce(0) { $0 + weights[$1] }
-            var sum = 0.0
-            for (rank, token) in order.prefix(kept).enumerated() {
-                sum += weights[token]
-                if sum >= topP * total {
-                    kept = rank + 1
-                    break
-                }
-            }
-        }
-        for token in order.dropFirst(kept) { weights[token] = 0 }
-    }
-
-    /// Whether no chance is in it.
-    var takesLikeliest: Bool { greedy || topK == 1 }
-
-    private static func likeliest(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
-        var best = 0
-        for token in logits.indices where logits[token] > logits[best] { best = token }
-        return Int32(best)
+        return Double(UInt64(a) << 21 ^ UInt64(b) >> 11) * 0x1p-53
     }
 }

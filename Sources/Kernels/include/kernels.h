@@ -160,6 +160,8 @@ void loom_scatter_add(const float *dy, const int32_t *ids, float *dtable, loom_s
 void loom_cross_entropy(float *logits, loom_size stride, const int32_t *targets, loom_size rows,
                         loom_size vocabulary, float softcap, float *losses, int gradient, float gradient_scale,
                         int32_t *hits);
+/// weights = e^((logits - largest) scale), which may be in one place. Returns their sum.
+double loom_choice_weights(const float *logits, loom_size n, float scale, float *weights);
 
 // ---- attention (attention.c, decode_attention.c) ------------------------------------------------------------------
 
