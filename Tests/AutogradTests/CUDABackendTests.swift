@@ -163,6 +163,39 @@ struct CUDABackendTests {
         }
     }
 
+    /// In the middle of tokens, so that rounding decides nothing.
+    private static let draws: [Double] = [0.2501, 0.5001, 0.7501]
+    private static let choices: [TokenChoice] = [
+        .init(temperature: 1.3), .init(temperature: 5, topK: 30), .init(temperature: 5, topP: 0.7),
+        .init(temperature: 9, topK: 300, topP: 0.4), .init(temperature: 2, topK: 100_000),
+    ]
+
+    /// Tokens drawn from the first 690 of each row's logits.
+    private func drawn(_ logits: Tensor) throws -> [[Int32]] {
+        let context = logits.context, draws = context.empty([3, 2]), ids = context.empty([3], .int32)
+        Self.draws.withUnsafeBytes { context.backend.upload($0, to: draws) }
+        return try Self.choices.map { choice in
+            context.backend.choose(logits, of: 690, choice, draws: draws, into: ids)
+            try context.check()
+            return ids.int32s
+        }
+    }
+
+    @Test func drawnTokensAgreeWithTheCPU() throws {
+        let values = (0..<2100).map { Float($0 * 7919 % 256) / 16 - 8 }
+        let cpu = try drawn(Context.cpu(threads: 1).tensor(values, [3, 700]))
+        #expect(
+            cpu
+                == Self.choices.map { choice in
+                    (0..<3).map { row in
+                        values[row * 700..<row * 700 + 690].withUnsafeBufferPointer { choice.token(of: $0, draw: Self.draws[row]) }
+                    }
+                })
+        let logits = try Context(backend: SoftwareGPU.backend()).tensor(values, [3, 700])
+        #expect(try drawn(logits) == cpu)
+        #expect(try drawn(logits.converted(to: .bfloat16)) == cpu)
+    }
+
     @Test func weightsInFewerBitsAgree() throws {
         for (type, rows) in [(DType.bfloat16, 3), (.int8, 3), (.bfloat16, 40), (.int8, 40)] {
             func result(_ context: Context) throws -> [Float] {

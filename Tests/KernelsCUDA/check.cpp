@@ -9,6 +9,7 @@ extern "C" {
 #include "kernels.h"
 }
 
+#include <algorithm>
 #include <vector>
 
 // Each family is a program of its own on the device, and a namespace here.
@@ -62,6 +63,9 @@ namespace decode_products {
 }
 namespace decode_step {
 #include "decodeStep.cu"
+}
+namespace choice_kernels {
+#include "choice.cu"
 }
 namespace quantization {
 #include "quantization.cu"
@@ -146,6 +150,7 @@ static unsigned up(long long n, long long unit) { return (unsigned)((n + unit - 
 #include "check_flash.h"
 #include "check_decode.h"
 #include "check_decode_step.h"
+#include "check_choice.h"
 
 int main() {
     for (int type = 0; type < 2; type++)
@@ -163,6 +168,7 @@ int main() {
     check_flash();
     check_decode();
     check_decode_step();
+    check_choice();
     if (failures) printf("%d FAILED\n", failures);
     return failures ? 1 : 0;
 }

@@ -251,7 +251,7 @@ def decoding():
         out = scratch / f"decoding-{name}"
         run("train", *tiny(config, 1, context, "train.precision=float32", *settings), "--device", "cpu", "--out", out)
         randomize(out)
-        few = [["--greedy"], ["--samples", "3", "--temperature", "1.5"]]
+        few = [["--greedy"], ["--samples", "3", "--temperature", "1.5"], ["--samples", "2", "--temperature", "2", "--top-k", "40", "--top-p", "0.8"]]
         caches = [["--greedy", "--kv", "bfloat16"], ["--greedy", "--kv", "int8", "--samples", "2"],
                   ["--top-k", "5", "--repetition-penalty", "1.2", "--samples", "2"]]
         for extra in few + (caches if name.startswith("rope") else []):

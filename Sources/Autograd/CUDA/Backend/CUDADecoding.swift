@@ -43,6 +43,26 @@ extension CUDABackend {
             tops.deviceAddress, Int32(parts), ids.deviceAddress)
     }
 
+    /// Three launches, and four more each for top-k and top-p.
+    public func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor) {
+        let rows = logits.rows, context = logits.context, threads = KernelChoice.threads
+        guard rows > 0, columns > 0 else { return }
+        var call = KernelChoice(logits, columns, choice)
+        let parts = Int(call.parts)
+        let tops = context.empty([rows, parts]), digits = context.empty([rows, 2, 4, threads, 2]),
+            sums = context.empty([rows, parts, 2, 2])
+        (call.tops, call.digits, call.sums) = (tops.deviceAddress, digits.deviceAddress, sums.deviceAddress)
+        let geometry = LaunchGeometry(blocks: (parts, rows, 1), threads: threads)
+        run(.choice, "choice_start", geometry, call)
+        for (by, isAsked) in [call.k > 0, call.p < 1].enumerated() where isAsked {
+            for pass in 0..<4 { run(.choice, "choice_digits", geometry, call, Int32(by), Int32(pass)) }
+        }
+        run(.choice, "choice_sums", geometry, call)
+        run(
+            .choice, "choice_pick", LaunchGeometry(blocks: (rows, 1, 1), threads: threads), call, draws.deviceAddress,
+            ids.deviceAddress)
+    }
+
     public func advance(_ position: Tensor, by count: Int, rows: Tensor) {
         run(.decodeStep, "advance_position", .one, position.deviceAddress, rows.deviceAddress, Int64(rows.count), Int64(count))
     }

@@ -1,11 +1,42 @@
 extension CUDASource {
+    /// The best of many.
+    static let best = #"""
+        // The best of two: the larger value, of equal ones the lower place. NaN is never better.
+        struct Best { float value; int place; };
+        DEVICE Best better(Best a, Best b) {
+            bool second = b.value > a.value || (b.value == a.value && b.place < a.place);
+            return second ? b : a;
+        }
+        // The best of a block's threads, in all of its first warp.
+        DEVICE Best block_best(Best best) {
+            SHARED Best parts[8];
+            for (int step = 16; step > 0; step /= 2) {
+                float value = __shfl_xor_sync(0xffffffffu, best.value, step);
+                int place = __shfl_xor_sync(0xffffffffu, best.place, step);
+                best = better(best, Best{value, place});
+            }
+            if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = best;
+            __syncthreads();
+            for (int w = 0; w < (int)blockDim.x / 32; w++) best = better(best, parts[w]);
+            return best;
+        }
+        enum { NOWHERE = 0x7fffffff };
+        // The sampler's likeliest token, which looks for what is larger than the first: that is the first itself where it is NaN,
+        // and later NaNs are passed over.
+        DEVICE int likeliest(Array logits, Size at, Best best) {
+            float first = get(logits, at);
+            return first != first || best.place == NOWHERE ? 0 : best.place;
+        }
+
+        """#
+
     /// What a decoded token needs besides products and attention: its keys and values written into the rings, the likeliest token
     /// found, the position moved on; all on the device, so that one captured graph serves every token.
     ///
     /// Not yet run on a GPU.
     static let decodeStep = CUDASource(
         name: "decodeStep",
-        body: #"""
+        body: best + #"""
             // Tokens first ..< tokens of each sequence go to their slots, (position + token) mod capacity, no two to one: k and v hold
             // token t of sequence b in row b tokens + t, rows k_stride and v_stride apart. The rings are as attention_decode reads
             // them; int8 ones get a scale a position and head. Where position is null, `start` is the position of token 0.
@@ -46,32 +77,6 @@ extension CUDASource {
                 }
             }
 
-            // The best of two: the larger value, of equal ones the lower place. NaN is never better.
-            struct Best { float value; int place; };
-            DEVICE Best better(Best a, Best b) {
-                bool second = b.value > a.value || (b.value == a.value && b.place < a.place);
-                return second ? b : a;
-            }
-            // The best of a block's threads, in all of its first warp.
-            DEVICE Best block_best(Best best) {
-                SHARED Best parts[8];
-                for (int step = 16; step > 0; step /= 2) {
-                    float value = __shfl_xor_sync(0xffffffffu, best.value, step);
-                    int place = __shfl_xor_sync(0xffffffffu, best.place, step);
-                    best = better(best, Best{value, place});
-                }
-                if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = best;
-                __syncthreads();
-                for (int w = 0; w < (int)blockDim.x / 32; w++) best = better(best, parts[w]);
-                return best;
-            }
-            enum { NOWHERE = 0x7fffffff };
-            // The sampler's likeliest token, which looks for what is larger than the first: that is the first itself where it is NaN,
-            // and later NaNs are passed over.
-            DEVICE int likeliest(Array logits, Size at, Best best) {
-                float first = get(logits, at);
-                return first != first || best.place == NOWHERE ? 0 : best.place;
-            }
             // ids[r] = the place of row r's largest of `columns` logits, rows `stride` apart; of equal ones the lowest. Blocks: parts,
             // rows. With more parts than one, `tops` [rows, parts] takes their best, and argmax_combine comes after.
             KERNEL(argmax_rows)(Array logits, Size stride, Size columns, int *ids, Best *tops) {

@@ -59,7 +59,9 @@ extension CUDASource {
                         }
                         put_four(row, c, stride, fours, made, 0);
                     });
-                    EACH_IN_BLOCK(c, stride - vocabulary) set(row, vocabulary + c, 0);
+                    // The last four may have reached beyond.
+                    const Size done = min(stride, (vocabulary + 3) / 4 * 4);
+                    EACH_IN_BLOCK(c, stride - done) set(row, done + c, 0);
                 }
             }
             """#)
