@@ -21,22 +21,14 @@ extension Tensor {
     ///
     /// Choosing is done on the host, as where a row goes decides what is computed next.
     public func routed(top k: Int) -> Routing {
-        let (n, experts) = (rows, columns), logits = floats
+        let (n, experts) = (rows, columns)
         precondition(k >= 1 && k <= experts, "\(k) of \(experts) experts")
+        guard !(context.backend is ShapeBackend) else { return spread(top: k) }
+        let logits = floats
         var probabilities = [Float](repeating: 0, count: n * experts), weights = [Float](repeating: 0, count: n * k)
         var chosen = [Int](repeating: 0, count: n * k), means = [Double](repeating: 0, count: experts)
         var byExpert = [[Int32]](repeating: [], count: experts), places = byExpert
-        // Over shapes there is nothing to choose by: rows spread alike, as training means them to.
-        let isSpread = context.backend is ShapeBackend
         for row in 0..<n {
-            if isSpread {
-                for place in row * k..<(row + 1) * k {
-                    chosen[place] = place % experts
-                    byExpert[place % experts].append(Int32(row))
-                    places[place % experts].append(Int32(place))
-                }
-                continue
-            }
             let own = logits[row * experts..<(row + 1) * experts], largest = own.max() ?? 0
             let powers = own.map { exp(Double($0 - largest)) }, total = powers.reduce(0, +)
             for expert in 0..<experts {
@@ -82,6 +74,18 @@ extension Tensor {
         }
         let all = Float(max(n * k, 1))
         return Routing(rows: byExpert, places: places, weights: result, balance: balance, shares: byExpert.map { Float($0.count) / all })
+    }
+
+    /// Routing over shapes, where there is nothing to choose by: rows spread alike, as training means them to.
+    private func spread(top k: Int) -> Routing {
+        let (n, experts) = (rows, columns)
+        let lists = (0..<experts).map { [Int32](repeating: 0, count: (n * k + experts - 1 - $0) / experts) }
+        let weights = context.empty([n * k + 1, 1]), balance = context.empty([1])
+        for made in [weights, balance] {
+            made.recordBackward(from: [self]) { [gradient, context, shape] _ in gradient?.accumulate(context.empty(shape)) }
+        }
+        return Routing(
+            rows: lists, places: lists, weights: weights, balance: balance, shares: lists.map { Float($0.count) / Float(max(n * k, 1)) })
     }
 
     /// Puts parts' rows back where they came from, rows that meet added up: y [rows, C] with y[ids[i]] += part[i].
