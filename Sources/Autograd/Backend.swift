@@ -115,7 +115,7 @@ public protocol Backend: AnyObject {
     /// the first is NaN, and other NaNs are passed over.
     func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor)
     /// ids[r] = the token that `draws[r]` falls on among the first `columns` of row r; draws are doubles, [rows, 2].
-    func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor)
+    func sample(_ logits: Tensor, of columns: Int, _ sampling: TokenSampling, draws: Tensor, into ids: Tensor)
     /// Adds `count` to `position`, an int64 in two elements of an int32 tensor, and puts what it is then into every element of `rows`,
     /// int32.
     func advance(_ position: Tensor, by count: Int, rows: Tensor)
@@ -230,6 +230,7 @@ public struct AdamWUpdate {
     public let p: Tensor, g: Tensor, m: Tensor, v: Tensor
     /// Holds `StepNumbers`.
     public let numbers: Tensor
+    /// How much the averages keep, and what is added to the root of v.
     public let beta1: Float, beta2: Float, epsilon: Float
 
     public init(_ p: Tensor, _ g: Tensor, _ m: Tensor, _ v: Tensor, numbers: Tensor, beta1: Float, beta2: Float, epsilon: Float) {

@@ -22,20 +22,20 @@ extension Backend {
     }
 
     public func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor) {
-        chooseOnHost(logits, of: columns, into: ids) { _, row in TokenChoice.likeliest(row) }
+        sampleOnHost(logits, of: columns, into: ids) { _, row in TokenSampling.likeliest(row) }
     }
 
-    public func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor) {
+    public func sample(_ logits: Tensor, of columns: Int, _ sampling: TokenSampling, draws: Tensor, into ids: Tensor) {
         let draws = draws.doubles
-        chooseOnHost(logits, of: columns, into: ids) { choice.token(of: $1, draw: draws[$0]) }
+        sampleOnHost(logits, of: columns, into: ids) { sampling.token(of: $1, draw: draws[$0]) }
     }
 
-    private func chooseOnHost(
-        _ logits: Tensor, of columns: Int, into ids: Tensor, _ choose: (Int, UnsafeBufferPointer<Float>) -> Int32
+    private func sampleOnHost(
+        _ logits: Tensor, of columns: Int, into ids: Tensor, _ one: (Int, UnsafeBufferPointer<Float>) -> Int32
     ) {
         let stride = logits.columns
         let found = logits.floats.withUnsafeBufferPointer { all in
-            (0..<logits.rows).map { choose($0, UnsafeBufferPointer(rebasing: all[$0 * stride..<$0 * stride + columns])) }
+            (0..<logits.rows).map { one($0, UnsafeBufferPointer(rebasing: all[$0 * stride..<$0 * stride + columns])) }
         }
         found.withUnsafeBytes { upload($0, to: ids) }
     }

@@ -189,8 +189,8 @@ public final class ProfilingBackend: Backend {
     public func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor) {
         time("sampling") { inner.likeliest(logits, of: columns, into: ids) }
     }
-    public func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor) {
-        time("sampling") { inner.choose(logits, of: columns, choice, draws: draws, into: ids) }
+    public func sample(_ logits: Tensor, of columns: Int, _ sampling: TokenSampling, draws: Tensor, into ids: Tensor) {
+        time("sampling") { inner.sample(logits, of: columns, sampling, draws: draws, into: ids) }
     }
     public func advance(_ position: Tensor, by count: Int, rows: Tensor) {
         time("sampling") { inner.advance(position, by: count, rows: rows) }

@@ -66,7 +66,7 @@ public final class ShapeBackend: Backend {
     ) {}
     public func attentionDecode(_ call: DecodeCall, output: Tensor) {}
     public func likeliest(_ logits: Tensor, of columns: Int, into ids: Tensor) {}
-    public func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor) {}
+    public func sample(_ logits: Tensor, of columns: Int, _ sampling: TokenSampling, draws: Tensor, into ids: Tensor) {}
     public func advance(_ position: Tensor, by count: Int, rows: Tensor) {}
     public func adamW(_ updates: [AdamWUpdate], clip: GradientClip?) {}
     public func clip(_ x: Tensor, by clip: GradientClip) {}

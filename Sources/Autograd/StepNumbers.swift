@@ -5,8 +5,11 @@
 public struct StepNumbers: BitwiseCopyable, Sendable {
     /// What gradients are multiplied by.
     public var gradientScale: Float
+    /// The learning rate.
     public var lr: Float
+    /// Decoupled: a step takes lr·weightDecay of a parameter; SGD adds it to the gradient.
     public var weightDecay: Float
+    /// What momentum keeps of its average.
     public var momentum: Float
     /// Adam's 1 − betaᵗ.
     public var correction1: Float = 1, correction2: Float = 1
@@ -14,6 +17,7 @@ public struct StepNumbers: BitwiseCopyable, Sendable {
     /// Elements of a tensor that holds them.
     public static let count = MemoryLayout<StepNumbers>.size / MemoryLayout<Float>.size
 
+    /// The numbers of a step, Adam's corrections left out.
     public init(lr: Float, weightDecay: Float = 0, momentum: Float = 0, gradientScale: Float = 1) {
         (self.lr, self.weightDecay, self.momentum, self.gradientScale) = (lr, weightDecay, momentum, gradientScale)
     }

@@ -88,7 +88,7 @@ LOOM_HOT void loom_cross_entropy(float *logits, loom_size stride, const int32_t 
     }
 }
 
-LOOM_HOT double loom_choice_weights(const float *logits, loom_size n, float scale, float *weights) {
+LOOM_HOT double loom_softmax_weights(const float *logits, loom_size n, float scale, float *weights) {
     LOOM_REASSOCIATE
     float largest = row_maximum(logits, n);
     double sum = 0;

@@ -123,7 +123,7 @@ public final class Optimizer {
         }
         self.moving = moving
         stacks = Optimizer.stacks(of: moving)
-        numbers = gradients.context.zeros([max(1, moving.count), StepNumbers.count])
+        numbers = gradients.context.tensor(moving.map { _ in StepNumbers(lr: 0) })
     }
 
     /// Matrices of one shape, rate and decay, in the order they were declared.
@@ -183,7 +183,6 @@ public final class Optimizer {
     }
 
     private func prepare(_ step: Int, gradientScale: Double) {
-        guard !moving.isEmpty else { return }
         let factor = schedule.factor(step), momentum = schedule.momentum(step, usual: plan.momentum)
         numbers.set(
             moving.map { item in

@@ -11,8 +11,8 @@ final class DecodeStep {
     /// What a pass is for.
     enum Wanted {
         case logits
-        /// One of so many tokens: the likeliest where there is no choice.
-        case token(of: Int, TokenChoice?)
+        /// One of so many tokens: the likeliest where there is no sampling.
+        case token(of: Int, TokenSampling?)
     }
     /// What it gave, sequence by sequence: all logits, or the next token.
     enum Outcome { case logits([Float]), tokens([Int32]) }
@@ -33,7 +33,7 @@ final class DecodeStep {
     }
 
     /// Takes the next token of each sequence. There must be a position for them.
-    /// - Parameter draws: a number from 0 to 1 for each sequence, where tokens are drawn.
+    /// - Parameter draws: a number from 0 to 1 for each sequence, or none where nothing is drawn.
     func callAsFunction(_ tokens: [Int32], draws: [Double] = []) -> Outcome {
         defer {
             cache.advance(by: 1)
@@ -51,16 +51,16 @@ final class DecodeStep {
         let logits = model.logits(Pass(tokens: context.tensor(tokens, [tokens.count, 1]), start: cache.position, cache: cache))
         guard case .token = wanted else { return .logits(logits.floats) }
         let ids = context.empty([tokens.count], .int32)
-        context.choose(logits, wanted, draws: context.doubles(draws), into: ids)
+        context.sample(logits, wanted, draws: context.doubles(draws), into: ids)
         return .tokens(ids.int32s)
     }
 }
 
 extension Context {
-    fileprivate func choose(_ logits: Tensor, _ wanted: DecodeStep.Wanted, draws: Tensor, into ids: Tensor) {
-        guard case .token(let columns, let choice) = wanted else { return }
-        if let choice {
-            backend.choose(logits, of: columns, choice, draws: draws, into: ids)
+    fileprivate func sample(_ logits: Tensor, _ wanted: DecodeStep.Wanted, draws: Tensor, into ids: Tensor) {
+        guard case .token(let columns, let sampling) = wanted else { return }
+        if let sampling {
+            backend.sample(logits, of: columns, sampling, draws: draws, into: ids)
         } else {
             backend.likeliest(logits, of: columns, into: ids)
         }
@@ -150,7 +150,7 @@ private final class DecodeReplay {
         cache.devicePosition = position
         defer { cache.devicePosition = nil }
         let logits = model.logits(Pass(tokens: tokens, start: start, cache: cache))
-        context.choose(logits, wanted, draws: draws, into: tokens)
+        context.sample(logits, wanted, draws: draws, into: tokens)
         position.advance()
         self.logits = logits
     }

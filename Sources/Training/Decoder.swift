@@ -12,6 +12,8 @@ struct Decoder {
     private let usesCache: Bool
     private let cacheType: DType
     private let wanted: DecodeStep.Wanted
+    /// Whether chance is in the device's choice.
+    private let drawn: Bool
     private let most: Int
     private var cache: KVCache?
     /// Single tokens through the cache, from the second on.
@@ -23,7 +25,8 @@ struct Decoder {
     init(_ model: Model, _ context: Context, _ options: SamplingOptions, vocabulary: Int) {
         (self.model, self.context, most) = (model, context, options.tokens)
         // Where nothing else is asked of the logits, they can stay where they are.
-        wanted = options.repetitionPenalty == 1 ? .token(of: vocabulary, options.choice) : .logits
+        wanted = options.repetitionPenalty == 1 ? .token(of: vocabulary, options.sampling) : .logits
+        drawn = options.repetitionPenalty == 1 && options.sampling != nil
         (usesCache, cacheType) = (options.usesCache, options.cacheType)
     }
 
@@ -62,7 +65,7 @@ struct Decoder {
         }
         let step = step ?? DecodeStep(model, cache, on: context, wanted, most: most)
         self.step = step
-        return step(tokens, draws: draws)
+        return step(tokens, draws: drawn ? draws : [])
     }
 
     /// The last tokens computed as a whole.

@@ -1,5 +1,4 @@
 import Autograd
-import Foundation
 
 /// How the next token is chosen.
 public struct SamplingOptions: Sendable {
@@ -52,12 +51,12 @@ extension SamplingOptions {
                 logits[Int(token)] = value > 0 ? value / penalty : value * penalty
             }
         }
-        guard let choice else { return TokenChoice.likeliest(UnsafeBufferPointer(logits)) }
-        return choice.token(of: UnsafeBufferPointer(logits), draw: draw(sample: sample, position: position))
+        guard let sampling else { return TokenSampling.likeliest(UnsafeBufferPointer(logits)) }
+        return sampling.token(of: UnsafeBufferPointer(logits), draw: draw(sample: sample, position: position))
     }
 
     /// Nil where no chance is in it: always the likeliest.
-    var choice: TokenChoice? { greedy || topK == 1 ? nil : TokenChoice(temperature: temperature, topK: topK, topP: topP) }
+    var sampling: TokenSampling? { greedy || topK == 1 ? nil : TokenSampling(temperature: temperature, topK: topK, topP: topP) }
 
     /// A number from 0 to 1, which depends on the seed, the sample and the position alone.
     func draw(sample: Int, position: Int) -> Double {

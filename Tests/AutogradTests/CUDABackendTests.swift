@@ -165,7 +165,7 @@ struct CUDABackendTests {
 
     /// In the middle of tokens, so that rounding decides nothing.
     private static let draws: [Double] = [0.2501, 0.5001, 0.7501]
-    private static let choices: [TokenChoice] = [
+    private static let samplings: [TokenSampling] = [
         .init(temperature: 1.3), .init(temperature: 5, topK: 30), .init(temperature: 5, topP: 0.7),
         .init(temperature: 9, topK: 300, topP: 0.4), .init(temperature: 2, topK: 100_000),
     ]
@@ -174,8 +174,8 @@ struct CUDABackendTests {
     private func drawn(_ logits: Tensor) throws -> [[Int32]] {
         let context = logits.context, draws = context.empty([3, 2]), ids = context.empty([3], .int32)
         Self.draws.withUnsafeBytes { context.backend.upload($0, to: draws) }
-        return try Self.choices.map { choice in
-            context.backend.choose(logits, of: 690, choice, draws: draws, into: ids)
+        return try Self.samplings.map { sampling in
+            context.backend.sample(logits, of: 690, sampling, draws: draws, into: ids)
             try context.check()
             return ids.int32s
         }
@@ -186,9 +186,9 @@ struct CUDABackendTests {
         let cpu = try drawn(Context.cpu(threads: 1).tensor(values, [3, 700]))
         #expect(
             cpu
-                == Self.choices.map { choice in
+                == Self.samplings.map { sampling in
                     (0..<3).map { row in
-                        values[row * 700..<row * 700 + 690].withUnsafeBufferPointer { choice.token(of: $0, draw: Self.draws[row]) }
+                        values[row * 700..<row * 700 + 690].withUnsafeBufferPointer { sampling.token(of: $0, draw: Self.draws[row]) }
                     }
                 })
         let logits = try Context(backend: SoftwareGPU.backend()).tensor(values, [3, 700])

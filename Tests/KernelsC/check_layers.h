@@ -185,18 +185,18 @@ static void check_loss(void) {
     report("cross_entropy", 1e-6);
     EACH(n, widths) {
         float *logits = floats(n, -20, 20), *weights = floats(n, 0, 0);
-        double sum = loom_choice_weights(logits, n, 0.7f, weights), exact = 0, largest = -INFINITY;
+        double sum = loom_softmax_weights(logits, n, 0.7f, weights), exact = 0, largest = -INFINITY;
         for (loom_size i = 0; i < n; i++) largest = fmax(largest, logits[i]);
         for (loom_size i = 0; i < n; i++) {
             double want = exp((logits[i] - largest) * (double)0.7f);
             note(weights[i], want, 1), exact += want;
         }
         note(sum / (double)n, exact / (double)n, 1);
-        require(loom_choice_weights(logits, n, 0.7f, logits) == sum && !memcmp(logits, weights, sizeof(float) * (size_t)n), "in place");
+        require(loom_softmax_weights(logits, n, 0.7f, logits) == sum && !memcmp(logits, weights, sizeof(float) * (size_t)n), "in place");
         free(logits), free(weights);
     }
-    require(isnan(loom_choice_weights((float[]){1, NAN, 2}, 3, 1, (float[3]){0})), "nan through weights");
-    report("choice_weights", 1e-6);
+    require(isnan(loom_softmax_weights((float[]){1, NAN, 2}, 3, 1, (float[3]){0})), "nan through weights");
+    report("softmax_weights", 1e-6);
     EACH(columns, widths) {
         int32_t ids[] = {2, 0, 2};
         float *table = floats(3 * columns, -1, 1), *y = floats(3 * columns, 0, 0), *sums = copy(table, 3 * columns);

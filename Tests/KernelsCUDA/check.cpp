@@ -64,8 +64,8 @@ namespace decode_products {
 namespace decode_step {
 #include "decodeStep.cu"
 }
-namespace choice_kernels {
-#include "choice.cu"
+namespace sampling_kernels {
+#include "sampling.cu"
 }
 namespace quantization {
 #include "quantization.cu"
@@ -150,7 +150,7 @@ static unsigned up(long long n, long long unit) { return (unsigned)((n + unit - 
 #include "check_flash.h"
 #include "check_decode.h"
 #include "check_decode_step.h"
-#include "check_choice.h"
+#include "check_sampling.h"
 
 int main() {
     for (int type = 0; type < 2; type++)
@@ -168,7 +168,7 @@ int main() {
     check_flash();
     check_decode();
     check_decode_step();
-    check_choice();
+    check_sampling();
     if (failures) printf("%d FAILED\n", failures);
     return failures ? 1 : 0;
 }

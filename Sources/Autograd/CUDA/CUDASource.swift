@@ -17,7 +17,7 @@ public struct CUDASource: Sendable {
     /// Every family.
     public static let all = [
         random, elementwise, activations, columns, sums, normalization, heads, embedding, loss, optimizers, muon, products,
-        attention, attentionBackward, flashAttention, flashAttentionBackward, decode, decodeProducts, decodeStep, choice, quantization,
+        attention, attentionBackward, flashAttention, flashAttentionBackward, decode, decodeProducts, decodeStep, sampling, quantization,
     ]
 
     /// The names of the kernels in `body`, in order.

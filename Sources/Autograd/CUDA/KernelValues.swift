@@ -175,8 +175,8 @@ struct KernelAppend: BitwiseCopyable {
     }
 }
 
-/// `Choice` of the kernels that draw tokens.
-struct KernelChoice: BitwiseCopyable {
+/// `Sampling` of the kernels that draw tokens.
+struct KernelSampling: BitwiseCopyable {
     /// Threads of their blocks, values of a digit, and parts of a row at most.
     static let threads = 256
 
@@ -187,17 +187,17 @@ struct KernelChoice: BitwiseCopyable {
     var k: Int64
     var p: Double
 
-    init(_ logits: Tensor, _ columns: Int, _ choice: TokenChoice) {
-        let most = KernelChoice.threads, chunk = max(4 * most, (columns + most - 1) / most)
+    init(_ logits: Tensor, _ columns: Int, _ sampling: TokenSampling) {
+        let most = KernelSampling.threads, chunk = max(4 * most, (columns + most - 1) / most)
         self.logits = logits.array
         (stride, self.columns, self.chunk) = (Int64(logits.columns), Int64(columns), Int64(chunk))
         parts = Int64((columns + chunk - 1) / chunk)
         (tops, digits, sums) = (0, 0, 0)
-        // As fine as their sum leaves room for in 63 bits.
-        inverseTemperature = Float(1 / choice.temperature)
+        inverseTemperature = Float(1 / sampling.temperature)
+        // As fine as it may be for the sum of all weights, each one at most, to stay below 2^62.
         scale = Float(sign: .plus, exponent: 62 - (Int.bitWidth - columns.leadingZeroBitCount), significand: 1)
-        k = choice.topK.map { $0 < columns ? Int64(max(1, $0)) : 0 } ?? 0
-        p = choice.topP ?? 1
+        k = sampling.topK.map { $0 < columns ? Int64(max(1, $0)) : 0 } ?? 0
+        p = sampling.topP ?? 1
     }
 }
 

@@ -161,7 +161,7 @@ void loom_cross_entropy(float *logits, loom_size stride, const int32_t *targets,
                         loom_size vocabulary, float softcap, float *losses, int gradient, float gradient_scale,
                         int32_t *hits);
 /// weights = e^((logits - largest) scale), which may be in one place. Returns their sum.
-double loom_choice_weights(const float *logits, loom_size n, float scale, float *weights);
+double loom_softmax_weights(const float *logits, loom_size n, float scale, float *weights);
 
 // ---- attention (attention.c, decode_attention.c) ------------------------------------------------------------------
 

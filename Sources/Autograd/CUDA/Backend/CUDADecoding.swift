@@ -44,22 +44,22 @@ extension CUDABackend {
     }
 
     /// Three launches, and four more each for top-k and top-p.
-    public func choose(_ logits: Tensor, of columns: Int, _ choice: TokenChoice, draws: Tensor, into ids: Tensor) {
-        let rows = logits.rows, context = logits.context, threads = KernelChoice.threads
+    public func sample(_ logits: Tensor, of columns: Int, _ sampling: TokenSampling, draws: Tensor, into ids: Tensor) {
+        let rows = logits.rows, context = logits.context, threads = KernelSampling.threads
         guard rows > 0, columns > 0 else { return }
-        var call = KernelChoice(logits, columns, choice)
+        var call = KernelSampling(logits, columns, sampling)
         let parts = Int(call.parts)
-        let tops = context.empty([rows, parts]), digits = context.empty([rows, 2, 4, threads, 2]),
-            sums = context.empty([rows, parts, 2, 2])
-        (call.tops, call.digits, call.sums) = (tops.deviceAddress, digits.deviceAddress, sums.deviceAddress)
+        let tops = context.empty([rows, parts]), sums = context.empty([rows, parts, 2, 2])
+        let digits = call.k > 0 || call.p < 1 ? context.empty([rows, 2, 4, threads, 2]) : nil
+        (call.tops, call.digits, call.sums) = (tops.deviceAddress, digits?.deviceAddress ?? 0, sums.deviceAddress)
         let geometry = LaunchGeometry(blocks: (parts, rows, 1), threads: threads)
-        run(.choice, "choice_start", geometry, call)
+        run(.sampling, "sample_start", geometry, call)
         for (by, isAsked) in [call.k > 0, call.p < 1].enumerated() where isAsked {
-            for pass in 0..<4 { run(.choice, "choice_digits", geometry, call, Int32(by), Int32(pass)) }
+            for pass in 0..<4 { run(.sampling, "sample_digits", geometry, call, Int32(by), Int32(pass)) }
         }
-        run(.choice, "choice_sums", geometry, call)
+        run(.sampling, "sample_sums", geometry, call)
         run(
-            .choice, "choice_pick", LaunchGeometry(blocks: (rows, 1, 1), threads: threads), call, draws.deviceAddress,
+            .sampling, "sample_pick", LaunchGeometry(blocks: (rows, 1, 1), threads: threads), call, draws.deviceAddress,
             ids.deviceAddress)
     }
 

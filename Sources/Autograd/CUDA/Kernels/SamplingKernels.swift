@@ -1,16 +1,16 @@
 extension CUDASource {
-    /// Tokens drawn from logits (`TokenChoice`): what top-k and top-p leave out is found digit by digit, without sorting, and sums are
+    /// Tokens drawn from logits (`TokenSampling`): what top-k and top-p leave out is found digit by digit, without sorting, and sums are
     /// of integers, so that they are the same in any order. Blocks are of 256 threads.
     ///
     /// Not yet run on a GPU.
-    static let choice = CUDASource(
-        name: "choice",
+    static let sampling = CUDASource(
+        name: "sampling",
         body: best + #"""
             // How the rows of logits, `stride` apart, are drawn from: their first `columns`, in parts of `chunk`, 256 parts at most; the
             // k likeliest of them (0: all), and of those what reaches p. tops [rows, parts] are the largest of each part; digits [rows,
-            // 2, 4, 256] count keys by their digits, and add up weights; sums [rows, parts, 2] are weights above the cut, and how many
-            // keys are the cut's.
-            struct Choice {
+            // 2, 4, 256] count keys by their digits, and add up weights; they are null where nothing is left out. sums [rows, parts,
+            // 2] are weights above the cut, and how many keys are the cut's.
+            struct Sampling {
                 Array logits;
                 Size stride, columns, chunk, parts;
                 float *tops;
@@ -27,7 +27,7 @@ extension CUDASource {
             }
             DEVICE float number_of(u32 key) { return float_of(key >> 31 ? key & 0x7fffffffu : ~key); }
             // e^((x - top) / temperature) in units of 1 / scale; 0 for NaN.
-            DEVICE u64 weight_of(const Choice &c, float top, float x) {
+            DEVICE u64 weight_of(const Sampling &c, float top, float x) {
                 float weight = expf((x - top) * c.inverse_temperature) * c.scale;
                 return weight > 0 ? (u64)weight : 0;
             }
@@ -36,7 +36,7 @@ extension CUDASource {
                 float top = block_max(x);
                 return block_sum(is_nan ? 1 : 0) > 0 ? float_of(0x7fc00000u) : top;
             }
-            DEVICE float top_of(const Choice &c, Size row) {
+            DEVICE float top_of(const Sampling &c, Size row) {
                 float x = threadIdx.x < c.parts ? c.tops[row * c.parts + threadIdx.x] : -INFINITY;
                 return largest_of(x, x != x);
             }
@@ -54,7 +54,7 @@ extension CUDASource {
             // what all equal ones come to.
             struct Cut { u32 key; u64 missing, equal; };
             // The cut as far as `passes` digits tell. All threads must call.
-            DEVICE Cut cut_of(const Choice &c, Size row, int by, int passes, u64 wanted) {
+            DEVICE Cut cut_of(const Sampling &c, Size row, int by, int passes, u64 wanted) {
                 SHARED u64 table[256];
                 SHARED u32 digit;
                 SHARED u64 left;
@@ -74,10 +74,10 @@ extension CUDASource {
                 return cut;
             }
             // What top-k leaves: all where it is not asked for.
-            DEVICE Cut cut_by_count(const Choice &c, Size row, int passes) {
+            DEVICE Cut cut_by_count(const Sampling &c, Size row, int passes) {
                 return c.k > 0 ? cut_of(c, row, BY_COUNT, passes, (u64)c.k) : Cut{0, 0, 0};
             }
-            DEVICE Cut cut_by_weight(const Choice &c, Size row, float top, int passes, Cut counted) {
+            DEVICE Cut cut_by_weight(const Sampling &c, Size row, float top, int passes, Cut counted) {
                 if (passes == 0) return Cut{0, 0, 0};
                 u64 total = block_sum(c.digits[(row * 2 + BY_WEIGHT) * 4 * 256 + threadIdx.x]);
                 if (c.k > 0) total -= (counted.equal - counted.missing) * weight_of(c, top, number_of(counted.key));
@@ -85,8 +85,8 @@ extension CUDASource {
                 return cut_of(c, row, BY_WEIGHT, passes, max((u64)1, min(wanted, total)));
             }
 
-            // tops, and digits of zero. Blocks: parts, rows; the others' as well, but choice_pick.
-            KERNEL(choice_start)(Choice c) {
+            // tops, and digits of zero. Blocks: parts, rows; the others' as well, but sample_pick.
+            KERNEL(sample_start)(Sampling c) {
                 const Size row = blockIdx.y, first = blockIdx.x * c.chunk, end = min(first + c.chunk, c.columns);
                 float largest = -INFINITY;
                 bool is_nan = false;
@@ -96,10 +96,10 @@ extension CUDASource {
                 }
                 largest = largest_of(largest, is_nan);
                 if (threadIdx.x == 0) c.tops[row * c.parts + blockIdx.x] = largest;
-                for (Size i = blockIdx.x; i < 2 * 4; i += gridDim.x) c.digits[(row * 2 * 4 + i) * 256 + threadIdx.x] = 0;
+                for (Size i = blockIdx.x; i < (c.digits ? 2 * 4 : 0); i += gridDim.x) c.digits[(row * 2 * 4 + i) * 256 + threadIdx.x] = 0;
             }
             // Of keys that agree with the cut so far, what the next digit is.
-            KERNEL(choice_digits)(Choice c, int by, int pass) {
+            KERNEL(sample_digits)(Sampling c, int by, int pass) {
                 SHARED u64 bins[256];
                 const Size row = blockIdx.y, first = blockIdx.x * c.chunk, end = min(first + c.chunk, c.columns);
                 const float top = top_of(c, row);
@@ -120,14 +120,14 @@ extension CUDASource {
 
             // Keys above `key` are kept, and of those that are equal to it the first `ties`.
             struct Kept { u32 key; u64 ties; };
-            DEVICE Kept kept_of(const Choice &c, Size row, float top) {
+            DEVICE Kept kept_of(const Sampling &c, Size row, float top) {
                 const Cut counted = cut_by_count(c, row, 4);
                 if (c.p >= 1) return c.k > 0 ? Kept{counted.key, counted.missing} : Kept{0, ~0ull};
                 const Cut cut = cut_by_weight(c, row, top, 4, counted);
                 u64 weight = max((u64)1, weight_of(c, top, number_of(cut.key))), ties = (cut.missing + weight - 1) / weight;
                 return Kept{cut.key, c.k > 0 && cut.key == counted.key ? min(ties, counted.missing) : ties};
             }
-            KERNEL(choice_sums)(Choice c) {
+            KERNEL(sample_sums)(Sampling c) {
                 const Size row = blockIdx.y, first = blockIdx.x * c.chunk, end = min(first + c.chunk, c.columns);
                 const float top = top_of(c, row);
                 const u32 cut = kept_of(c, row, top).key;
@@ -146,7 +146,7 @@ extension CUDASource {
                 return above + (before < ties ? min(ties - before, equal) : 0) * weight;
             }
             // ids[r] = the token that draws[r], from 0 to 1, falls on; the likeliest where weights are not finite. A block a row.
-            KERNEL(choice_pick)(Choice c, const double *draws, int *ids) {
+            KERNEL(sample_pick)(Sampling c, const double *draws, int *ids) {
                 SHARED u64 table[256];
                 SHARED u64 found_left, found_ties;
                 SHARED int found;

@@ -16,15 +16,19 @@ static std::vector<std::pair<int, double>> kept_tokens(const float *x, int colum
     return kept;
 }
 
-static void check_choice() {
-    using namespace choice_kernels;
-    const int rows = 6, stride = 2003;
+static void check_sampling() {
+    using namespace sampling_kernels;
+    const int rows = 6;
     struct { int columns, chunk; double temperature; int k; double p; } cases[] = {
         {2000, 1024, 1, 0, 1}, {2000, 512, 7, 5, 1}, {2000, 1024, 7, 1200, 1}, {2000, 1024, 3, 0, 0.9}, {2000, 256, 3, 300, 0.5},
         {1, 1024, 1, 0, 0.5},  {300, 7, 1, 2, 0.99}, {2000, 1024, 2, 0, 1e-9}, {37, 1024, 50, 36, 0.999},
+#ifndef HOST_TRACE
+        {300001, 1172, 4, 100000, 0.9},  // as many parts as there may be
+#endif
     };
     for (int type = 0; type < 2; type++)
         for (auto &t : cases) {
+            const int stride = t.columns + 3;
             Floats plain = floats(rows * stride, -10, 10);
             auto row = [&](int r) { return plain.data() + r * stride; };
             for (int c = 0; c < stride; c++) {
@@ -37,19 +41,23 @@ static void check_choice() {
             row(4)[t.columns - 1] = NAN, row(5)[t.columns / 3] = INFINITY;
             TypedNumbers logits(plain, type);
             const int parts = up(t.columns, t.chunk);
+            if (parts > 256) abort();
+            // As KernelSampling: 2^62 over the power of two above the columns.
+            int bits = 0;
+            while (t.columns >> bits) bits++;
             Floats tops(rows * parts);
             std::vector<u64> digits(rows * 2 * 4 * 256, 77), sums(rows * parts * 2, 77);
-            Choice choice = {{logits.data(), type}, stride, t.columns, t.chunk, parts, tops.data(), digits.data(), sums.data(),
-                             (float)(1 / t.temperature), 0x1p50f, t.k < t.columns ? t.k : 0, t.p};
+            Sampling sampling = {{logits.data(), type}, stride, t.columns, t.chunk, parts, tops.data(), digits.data(), sums.data(),
+                             (float)(1 / t.temperature), ldexpf(1, 62 - bits), t.k < t.columns ? t.k : 0, t.p};
             const host_index blocks = {(unsigned)parts, rows, 1};
-            launch(blocks, 256, [&] { choice_start(choice); });
+            launch(blocks, 256, [&] { sample_start(sampling); });
             for (int by = 0; by < 2; by++)
-                for (int pass = 0; pass < ((by ? t.p < 1 : choice.k > 0) ? 4 : 0); pass++)
-                    launch(blocks, 256, [&] { choice_digits(choice, by, pass); });
-            launch(blocks, 256, [&] { choice_sums(choice); });
+                for (int pass = 0; pass < ((by ? t.p < 1 : sampling.k > 0) ? 4 : 0); pass++)
+                    launch(blocks, 256, [&] { sample_digits(sampling, by, pass); });
+            launch(blocks, 256, [&] { sample_sums(sampling); });
             auto pick = [&](const std::vector<double> &draws) {
                 Ints ids(rows, -1);
-                launch({rows, 1, 1}, 256, [&] { choice_pick(choice, draws.data(), ids.data()); });
+                launch({rows, 1, 1}, 256, [&] { sample_pick(sampling, draws.data(), ids.data()); });
                 return ids;
             };
             Ints ends[] = {pick(std::vector<double>(rows, 0)), pick(std::vector<double>(rows, 1 - 0x1p-53))};
@@ -57,7 +65,7 @@ static void check_choice() {
             // The first as it is larger than nothing before it, or the largest that comes after.
             Best best = {-INFINITY, NOWHERE};
             for (int c = 0; c < t.columns; c++) best = better(best, Best{logits.values[4 * stride + c], c});
-            same(ends[0][4] == likeliest(choice.logits, 4 * stride, best));
+            same(ends[0][4] == likeliest(sampling.logits, 4 * stride, best));
             std::vector<std::pair<int, double>> kept[4];
             double total[4] = {};
             for (int r = 0; r < 4; r++) {
@@ -85,5 +93,5 @@ static void check_choice() {
                 compare(ids, want);
             }
         }
-    report("choice (same)", 0);
+    report("sampling (same)", 0);
 }
