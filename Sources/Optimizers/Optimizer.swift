@@ -91,8 +91,10 @@ public final class Optimizer {
         let schedulesDecay: Bool
     }
     private let moving: [Moving]
-    /// Muon's matrices that move together, with the first of them, whose numbers are those of all.
-    private let stacks: [(first: Int, stack: MuonStack)]
+    /// How they move, each with its numbers: Muon's matrices together, by those of the first of them; AdamW's all in one go.
+    private let stacks: [(stack: MuonStack, numbers: Tensor)]
+    private let adamW: [AdamWUpdate]
+    private let sgd: [(rule: SGD, numbers: Tensor)]
     private let plan: OptimizerPlan
     private let schedule: Schedule
     private let store: ParameterStore
@@ -121,9 +123,12 @@ public final class Optimizer {
                 lr: (settings.lr ?? plan.lr) * scaled, weightDecay: settings.weightDecay ?? 0,
                 schedulesDecay: plan.schedulesDecay(parameter))
         }
-        self.moving = moving
-        stacks = Optimizer.stacks(of: moving)
-        numbers = gradients.context.tensor(moving.map { _ in StepNumbers(lr: 0) })
+        let numbers = gradients.context.tensor(moving.map { _ in StepNumbers(lr: 0) })
+        func own(_ index: Int) -> Tensor { numbers.slice(index..<index + 1) }
+        (self.moving, self.numbers) = (moving, numbers)
+        stacks = Optimizer.stacks(of: moving).map { ($0.stack, own($0.first)) }
+        adamW = moving.enumerated().compactMap { index, item in (item.rule as? AdamW)?.updating(own(index)) }
+        sgd = moving.enumerated().compactMap { index, item in (item.rule as? SGD).map { ($0, own(index)) } }
     }
 
     /// Matrices of one shape, rate and decay, in the order they were declared.
@@ -174,7 +179,7 @@ public final class Optimizer {
     /// - Parameter squares: the norm of the gradients, as `sumSquares` leaves it.
     public func move(clippingBy squares: Tensor) {
         var clip = GradientClip(squares: squares, limit: Float(plan.gradClip))
-        if moving.contains(where: { $0.rule is SGD }) {
+        if !sgd.isEmpty {
             gradients.backend.clip(gradients, by: clip)
             // Once is enough; that a step which is not finite is left out stays.
             clip = GradientClip(squares: squares, limit: 0)
@@ -195,15 +200,9 @@ public final class Optimizer {
     }
 
     private func move(clip: GradientClip?) {
-        func numbers(_ index: Int) -> Tensor { self.numbers.slice(index..<index + 1) }
-        var together: [AdamWUpdate] = []
-        together.reserveCapacity(moving.count)
-        for (index, item) in moving.enumerated() {
-            if let adam = item.rule as? AdamW { together.append(adam.updating(numbers(index))) }
-            (item.rule as? SGD)?.update(numbers(index))
-        }
-        for (first, stack) in stacks { stack.update(numbers(first), clip: clip) }
-        if !together.isEmpty { gradients.backend.adamW(together, clip: clip) }
+        for (rule, numbers) in sgd { rule.update(numbers) }
+        for (stack, numbers) in stacks { stack.update(numbers, clip: clip) }
+        if !adamW.isEmpty { gradients.backend.adamW(adamW, clip: clip) }
         store.refreshShadow()
     }
 

@@ -12,8 +12,6 @@ struct Decoder {
     private let usesCache: Bool
     private let cacheType: DType
     private let wanted: DecodeStep.Wanted
-    /// Whether chance is in the device's choice.
-    private let drawn: Bool
     private let most: Int
     private var cache: KVCache?
     /// Single tokens through the cache, from the second on.
@@ -26,7 +24,6 @@ struct Decoder {
         (self.model, self.context, most) = (model, context, options.tokens)
         // Where nothing else is asked of the logits, they can stay where they are.
         wanted = options.repetitionPenalty == 1 ? .token(of: vocabulary, options.sampling) : .logits
-        drawn = options.repetitionPenalty == 1 && options.sampling != nil
         (usesCache, cacheType) = (options.usesCache, options.cacheType)
     }
 
@@ -65,7 +62,9 @@ struct Decoder {
         }
         let step = step ?? DecodeStep(model, cache, on: context, wanted, most: most)
         self.step = step
-        return step(tokens, draws: drawn ? draws : [])
+        // The likeliest token needs none, and logits that are fetched are drawn from on the host.
+        guard case .token(_, .some) = wanted else { return step(tokens) }
+        return step(tokens, draws: draws)
     }
 
     /// The last tokens computed as a whole.
